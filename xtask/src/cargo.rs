@@ -64,6 +64,11 @@ impl Metadata {
     pub(crate) fn packages(&self) -> impl Iterator<Item = Package<'_>> {
         self.0["packages"].as_array().into_iter().flatten().map(Package)
     }
+
+    /// The libraries that are published.
+    pub(crate) fn libraries(&self) -> impl Iterator<Item = Package<'_>> {
+        self.packages().filter(|it| it.is_published() && it.is_library())
+    }
 }
 
 /// A crate of the workspace.
@@ -75,8 +80,12 @@ impl<'a> Package<'a> {
         self.0["name"].as_str().unwrap_or_default()
     }
 
-    pub(crate) fn manifest(self) -> &'a Path {
-        Path::new(self.0["manifest_path"].as_str().unwrap_or_default())
+    pub(crate) fn version(self) -> &'a str {
+        self.0["version"].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn rust_version(self) -> Option<&'a str> {
+        self.0["rust_version"].as_str()
     }
 
     /// Whether its manifest allows it to be published.

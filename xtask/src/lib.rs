@@ -10,13 +10,16 @@ mod bench;
 mod cargo;
 mod check;
 mod codegen;
+mod dist;
 mod files;
 mod fuzz;
 mod prove;
+mod publish;
 mod screenshots;
 mod soak;
 mod spec_diff;
 mod supply;
+mod wheel;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,8 +34,8 @@ usage: cargo xtask TASK
                      make crates/qopen-types/src/generated from openapi.yaml, or check that it is so
   spec diff PAGE.txt report in what a vendor's page and openapi.yaml differ
   check [CHECK]...   formatting, generated code, endpoints, dependencies, circles of modules, sizes,
-                     words, clippy, new fields, documentation, public API, packages, licences; or
-                     those checks
+                     words, links, translations, clippy, other targets, new fields, documentation, public API,
+                     oldest Rust, packages, licences; or those checks
   prove [--cases N] [--seed N]
                      run every property of assembler, engine and client with N cases, 100,000 unless given
   fuzz [--seconds N] [TARGET]...
@@ -40,9 +43,16 @@ usage: cargo xtask TASK
                      given, from seeds that it makes
   soak [--seconds N] pull under every fault, again and again, for N seconds, 300 unless given:
                      nothing grows, and every list is right
+  wheel [--release]  build the Python package, and test it with the vectors and the laws; with
+                     --release, the wheel to be installed elsewhere
   screenshots        make the pictures of the console in docs/console with Chromium
+  dist [--target T]... [--out FOLDER] [--binary FILE]
+                     build the static binary for each target that this machine can build, and pack it
+                     with man pages, completions, licences and more; or pack that binary
   audit              known vulnerabilities of what is depended on; asks for the database of advisories
   sbom               what the binary is made of, as CycloneDX, in sbom of cargo's target folder
+  publish --dry-run  package each crate and build it from its package, in the order of a release to
+                     crates.io; needs the network
   bench [BENCH]...   measure speed and memory in a release build, as ratios in one run; `bench help`
                      names them
 ";
@@ -100,9 +110,13 @@ fn run(words: &[&str]) -> Result<()> {
         }
         ["soak"] => soak::run(&root(), 300),
         ["soak", "--seconds", n] => soak::run(&root(), n.parse()?),
+        ["wheel"] => wheel::run(&root(), false),
+        ["wheel", "--release"] => wheel::run(&root(), true),
         ["screenshots"] => screenshots::run(&root()),
+        ["dist", options @ ..] => dist::run(&root(), &dist::Options::parse(options)?),
         ["audit"] => supply::audit(&root()),
         ["sbom"] => supply::sbom(&root()),
+        ["publish", "--dry-run"] => publish::dry_run(&root()),
         ["bench", names @ ..] => bench::run(&root(), names),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -1,15 +1,12 @@
 //! The project's components, and their known vulnerabilities.
 
 use std::path::Path;
-
-use serde_json::Value;
+use std::process::Command;
 
 use crate::Result;
-use crate::cargo::{Metadata, Tool, cargo};
+use crate::cargo::{Metadata, cargo};
 use crate::check::CARGO_DENY;
-
-const CARGO_CYCLONEDX: Tool =
-    Tool { subcommand: "cyclonedx", package: "cargo-cyclonedx", version: "0.5.9", minutes: 3 };
+use crate::dist::licences;
 
 /// Looks for known vulnerabilities. The database of advisories comes from the network, so this is
 /// not part of `check`: it fails on a machine without it.
@@ -22,40 +19,16 @@ pub(crate) fn audit(root: &Path) -> Result<()> {
 
 /// Writes what the binary is made of to `sbom/qopen.cdx.json` in cargo's target folder, in CycloneDX 1.5.
 pub(crate) fn sbom(root: &Path) -> Result<()> {
-    CARGO_CYCLONEDX.installed(root)?;
-    let name = "qopen.cdx";
-    let make = [
-        "cyclonedx",
-        "--manifest-path",
-        "crates/qopen-cli/Cargo.toml",
-        "--format",
-        "json",
-        "--spec-version",
-        "1.5",
-        "--no-build-deps",
-        "--override-filename",
-        name,
-    ];
-    cargo(root, &make)?;
-    // cargo-cyclonedx leaves one beside every manifest; only the binary's is wanted.
-    let file = format!("{name}.json");
-    let made = std::fs::read_to_string(root.join("crates/qopen-cli").join(&file))?;
     let metadata = Metadata::of(root)?;
-    for package in metadata.packages() {
-        let beside = package.manifest().with_file_name(&file);
-        if beside.exists() {
-            std::fs::remove_file(beside)?;
-        }
-    }
-    let sbom: Value = serde_json::from_str(&made)?;
-    let components = sbom["components"].as_array().map_or(0, Vec::len);
-    if components == 0 {
-        return Err("the list of components is empty".into());
-    }
+    let binary = metadata.packages().find(|it| it.name() == "qopen-cli");
+    let version = binary.ok_or("there is no qopen-cli")?.version();
+    let target = Command::new("rustc").args(["--print", "host-tuple"]).output()?;
+    let target = String::from_utf8(target.stdout)?;
+    let components = licences::components(root, target.trim())?;
     let folder = metadata.target()?.join("sbom");
     std::fs::create_dir_all(&folder)?;
-    let path = folder.join(&file);
-    std::fs::write(&path, made)?;
-    println!("{components} components: {}", path.display());
+    let path = folder.join("qopen.cdx.json");
+    std::fs::write(&path, licences::bill(version, target.trim(), &components))?;
+    println!("{} components: {}", components.len(), path.display());
     Ok(())
 }

@@ -192,11 +192,11 @@ impl<T: Keyed> Assembler<T> {
         match (candidates.as_slice(), mark) {
             ([key], _) => self.end(key, Ending::Failed(Failure::Reported { code, message })),
             ([], mark) => {
-                self.counters.stray_errors += 1;
+                self.counters.stray_errors = self.counters.stray_errors.saturating_add(1);
                 self.anomaly(Anomaly::UnmatchedError { robot, mark, code, message });
             }
             (_, _) => {
-                self.counters.stray_errors += 1;
+                self.counters.stray_errors = self.counters.stray_errors.saturating_add(1);
                 self.anomaly(Anomaly::AmbiguousError { robot, code, message });
             }
         }
@@ -216,7 +216,7 @@ impl<T: Keyed> Assembler<T> {
         {
             return true;
         }
-        self.counters.unknown_pages += 1;
+        self.counters.unknown_pages = self.counters.unknown_pages.saturating_add(1);
         self.anomaly(Anomaly::UnknownMark { key: key.clone() });
         false
     }
@@ -228,14 +228,15 @@ impl<T: Keyed> Assembler<T> {
         let (key, digest, limits) = (page.key.clone(), page.digest, self.config.limits);
         if tombstone.pull.fold.has_page(digest) {
             tombstone.pull.count_duplicate();
-            tombstone.progress.figures.duplicate_pages += 1;
+            tombstone.progress.figures.duplicate_pages =
+                tombstone.progress.figures.duplicate_pages.saturating_add(1);
             return Verdict::Duplicate;
         }
         let completed = tombstone.progress.state == State::Completed;
         let reopens = tombstone.revivable && !tombstone.taken;
         let reopens = reopens && self.open.len() < limits.open_pulls;
         if !completed && !reopens {
-            self.counters.pages_after_failure += 1;
+            self.counters.pages_after_failure = self.counters.pages_after_failure.saturating_add(1);
             self.anomaly(Anomaly::PageAfterFailure { key, page: digest });
             return Verdict::AfterFailure;
         }

@@ -126,9 +126,9 @@ impl<T: Keyed> Assembler<T> {
     fn revise(&mut self, key: &PullKey) {
         let Some(tombstone) = self.ended.get_mut(key) else { return };
         let Some(late) = tombstone.late.take() else { return };
-        tombstone.progress.figures.revision += 1;
+        let revision = tombstone.progress.figures.revision.saturating_add(1);
+        tombstone.progress.figures.revision = revision;
         tombstone.progress.figures.revising = false;
-        let revision = tombstone.progress.figures.revision;
         self.events.push_back(Event::Revised { key: key.clone(), page: late.page, revision });
     }
 
@@ -156,7 +156,7 @@ impl<T: Keyed> Assembler<T> {
         if self.events.len() < self.config.limits.queued_events {
             self.events.push_back(Event::Anomaly(anomaly));
         } else {
-            self.counters.unqueued_anomalies += 1;
+            self.counters.unqueued_anomalies = self.counters.unqueued_anomalies.saturating_add(1);
         }
     }
 }

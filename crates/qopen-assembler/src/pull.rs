@@ -95,7 +95,7 @@ impl Pull {
     }
 
     pub(crate) fn count_duplicate(&mut self) {
-        self.duplicate_pages += 1;
+        self.duplicate_pages = self.duplicate_pages.saturating_add(1);
     }
 
     /// Lets a failed pull wait again, from now.
@@ -112,7 +112,7 @@ impl Pull {
         let shift = |at: Time| at + to.since(from.max(at));
         self.last_new = shift(self.last_new);
         self.last_copy = shift(self.last_copy);
-        self.outage += to.since(from.max(self.opened));
+        self.outage = self.outage.saturating_add(to.since(from.max(self.opened)));
     }
 
     /// When the request was sent, as far as is known.
@@ -243,7 +243,7 @@ impl Pull {
             expected: self.options.expect_accounts,
             declared,
             implied_end: !self.fold.end_stated(),
-            refusals: hearing.refusals - self.refusals_before,
+            refusals: hearing.refusals.saturating_sub(self.refusals_before),
             outage: self.outage,
             unidentified: self.fold.unidentified(),
             earlier: false,
@@ -279,7 +279,7 @@ impl Pull {
                 unreadable_pages: self.fold.unreadable(),
                 owed_pages: self.fold.owed(),
                 unidentified: self.fold.unidentified(),
-                refusals: hearing.refusals - self.refusals_before,
+                refusals: hearing.refusals.saturating_sub(self.refusals_before),
                 last_page_seen: self.fold.last_page_seen(),
                 revision: 0,
                 revising: false,

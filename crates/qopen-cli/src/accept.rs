@@ -9,15 +9,16 @@ use qopen::sink::{ListKind, Sink as _};
 use qopen::types::RobotId;
 use qopen::{PublishError, PublishOptions};
 
-use crate::exit::{Exit, Failure, chain};
+use crate::exit::{Exit, Failure, chained};
 use crate::format::singer::{self, SingerArgs};
 use crate::journal;
 use crate::kept::pull::{Line, PullName, Resume};
 use crate::kept::{Kept, id};
+use crate::lang::phrase;
 use crate::output::place::Place;
 use crate::pull::say_left_out;
-use crate::report::{compared_in_words, count};
-use crate::say::say;
+use crate::report::{CUSTOMERS, compared_in_words};
+use crate::say::tell;
 use crate::settings::Settings;
 use crate::typed;
 
@@ -36,14 +37,20 @@ pub(crate) async fn run(mark: &str, settings: &Settings) -> Result<Exit, Failure
         Kept::Served(remote) => {
             for pull in names {
                 remote.accept_held(&pull).await?;
-                say!("qopen: {pull} is accepted; `qopen serve` publishes its list");
+                tell!(
+                    "{pull} is accepted; `qopen serve` publishes its list",
+                    "已接受 {pull}；`qopen serve` 会发布其列表",
+                    pull = pull,
+                );
             }
         }
         Kept::Journal(journal, Resume::Request) => {
             for pull in names {
                 accept(&*journal, &pull).await?;
-                say!(
-                    "qopen: {pull} is accepted; a `qopen serve` that uses the journal publishes it"
+                tell!(
+                    "{pull} is accepted; a `qopen serve` that uses the journal publishes it",
+                    "已接受 {pull}；使用该持久化存储的 `qopen serve` 会发布它",
+                    pull = pull,
                 );
             }
         }
@@ -74,8 +81,10 @@ async fn publish(
         return Ok(());
     };
     let Some(place) = Place::of(state) else {
-        return Err(Failure::usage(format!(
-            "{pull} was pulled by `qopen serve`; start it, and accept the list again"
+        return Err(Failure::usage(phrase!(
+            "{pull} was pulled by `qopen serve`; start it, and accept the list again",
+            "{pull} 由 `qopen serve` 拉取；请启动它，再接受该列表",
+            pull = pull,
         )));
     };
     singer::prepare(&SingerArgs::default(), place.layout().is_singer(), &all, false)?;
@@ -100,8 +109,11 @@ async fn publish(
             let file = output.file(robot.as_str());
             let holds = tokio::task::block_in_place(|| file.holds(robot));
             if holds.map_err(|error| Failure::output("", &error))? {
-                return Err(Failure::usage(format!(
-                    "{pull}: the file of its list has customers of robot {robot}, too, of which no list is held; pull both robots again"
+                return Err(Failure::usage(phrase!(
+                    "{pull}: the file of its list has customers of robot {robot}, too, of which no list is held; pull both robots again",
+                    "{pull}：其列表的文件还含有机器人 {robot} 的客户，而该机器人没有被拦下的列表；请重新拉取两个机器人",
+                    pull = pull,
+                    robot = robot,
                 )));
             }
         }
@@ -109,21 +121,34 @@ async fn publish(
     let options = PublishOptions::default().leave_out(leave_out).allow_empty(allow_empty);
     let published = output.publish(lists, ListKind::Complete, options).await;
     let published = published.map_err(|error| match &error {
-        PublishError::Superseded { .. } => Failure::usage_of("nothing is left to accept", &error),
-        PublishError::RobotsLeftOut { .. } => Failure::new(Exit::Incomplete, chain("", &error)),
+        PublishError::Superseded { .. } => {
+            Failure::usage_of(phrase!("nothing is left to accept", "没有可接受的列表"), &error)
+        }
+        PublishError::RobotsLeftOut { .. } => Failure::new(Exit::Incomplete, chained("", &error)),
         error => {
             let mark = Some(pull.mark_id.as_str());
             let again = typed::of_journal(&["pulls", "accept"], mark);
-            let next = format!("next: `{again}` publishes the list, once its place can be written");
-            Failure::new(Exit::Output, format!("{}\n  {next}", chain("", error)))
+            let message = phrase!(
+                "{why}\n  next: `{again}` publishes the list, once its place can be written",
+                "{why}\n  下一步：目标位置可写之后，`{again}` 发布列表",
+                why = chained("", error),
+                again = again,
+            );
+            Failure::new(Exit::Output, message)
         }
     })?;
     say_left_out(&published);
     for list in &published.lists {
-        let customers = count(list.accounts, "customer", "customers");
-        let changes = list.comparison().map(|it| format!("; {}", compared_in_words(&it)));
-        let changes = changes.unwrap_or_default();
-        say!("qopen: {}: {customers} published in {}{changes}", list.id, published.location);
+        let changes = list.comparison().map(|it| compared_in_words(&it));
+        let changes = changes.map(|it| phrase!("; {it}", "；{it}", it = it));
+        tell!(
+            "{pull}: {customers} published in {location}{changes}",
+            "{pull}：已将 {customers}发布到 {location}{changes}",
+            pull = list.id,
+            customers = CUSTOMERS.count(list.accounts),
+            location = published.location,
+            changes = changes.unwrap_or_default(),
+        );
     }
     Ok(())
 }

@@ -6,9 +6,10 @@ use qopen::Client;
 use qopen::http::{RobotStates, Robots, SendError, Sender};
 use qopen::types::RobotId;
 
-use crate::exit::{Exit, Failure, chain};
-use crate::report::{count, refusal};
-use crate::say::say;
+use crate::exit::{Exit, Failure, chained};
+use crate::lang::{Phrase, Text, phrase};
+use crate::report::{Noun, ROBOTS, refusal};
+use crate::say::{say, tell};
 use crate::settings::BASE_URL;
 
 /// Maximum number of ids in a text.
@@ -24,7 +25,7 @@ pub(crate) struct AppRobots {
     /// Number of robots whose id is unreadable.
     unreadable: usize,
     /// Why it is unknown which robots were recycled.
-    unknown: Option<String>,
+    unknown: Option<Phrase>,
 }
 
 impl AppRobots {
@@ -34,8 +35,13 @@ impl AppRobots {
     /// [`SendError`]: a list cannot be read. Without the states, every robot counts as usable.
     pub(crate) async fn ask(sender: &Sender) -> Result<Self, SendError> {
         let listed = sender.robots().await?;
-        let states = sender.robot_status(&ids(&listed)).await;
-        Ok(Self::of_answers(listed, states))
+        Ok(Self::of_listed(sender, &listed).await)
+    }
+
+    /// The same of robots that the platform has listed.
+    pub(crate) async fn of_listed(sender: &Sender, listed: &Robots) -> Self {
+        let states = sender.robot_status(&ids(listed)).await;
+        Self::of_answers(listed, states)
     }
 
     /// The same through a client.
@@ -45,20 +51,21 @@ impl AppRobots {
     pub(crate) async fn of(client: &Client) -> Result<Self, SendError> {
         let listed = client.robots().await?;
         let states = client.robot_status(&ids(&listed)).await;
-        Ok(Self::of_answers(listed, states))
+        Ok(Self::of_answers(&listed, states))
     }
 
-    fn of_answers(listed: Robots, states: Result<RobotStates, SendError>) -> Self {
+    fn of_answers(listed: &Robots, states: Result<RobotStates, SendError>) -> Self {
         let (states, unknown) = match states {
             Ok(states) => (states.states, None),
             Err(error) if error.is_not_offered() => {
-                (Default::default(), Some("the platform does not offer the call".to_owned()))
+                let why = phrase!("the platform does not offer the call", "平台不提供该接口");
+                (Default::default(), Some(why))
             }
             Err(error) => (Default::default(), Some(refusal(&error))),
         };
         let is_recycled =
             |robot: &RobotId| states.get(robot).is_some_and(|it| it.enabled == Some(false));
-        let (recycled, usable): (Vec<_>, Vec<_>) = ids(&listed).into_iter().partition(is_recycled);
+        let (recycled, usable): (Vec<_>, Vec<_>) = ids(listed).into_iter().partition(is_recycled);
         let recycled = recycled.into_iter().collect();
         Self { usable, recycled, unreadable: listed.unreadable, unknown }
     }
@@ -74,30 +81,47 @@ impl AppRobots {
     }
 
     /// Returns what a person should know about robots that are left out, one sentence each.
-    pub(crate) fn remarks(&self) -> Vec<String> {
+    pub(crate) fn remarks(&self) -> Vec<Phrase> {
         let mut all = Vec::new();
         if !self.recycled.is_empty() {
-            let robots = count(self.recycled.len() as u64, "recycled robot", "recycled robots");
-            all.push(format!("{robots} left out: {}", names(self.recycled.iter(), SHOWN)));
+            let recycled = Noun::new("recycled robot", "recycled robots", "个已回收的机器人");
+            all.push(phrase!(
+                "{robots} left out: {names}",
+                "不含 {robots}：{names}",
+                robots = recycled.count(self.recycled.len() as u64),
+                names = names(self.recycled.iter(), SHOWN),
+            ));
         }
         if self.unreadable > 0 {
-            let robots = count(self.unreadable as u64, "robot", "robots");
-            all.push(format!("{robots} left out: the id in the platform's list is unreadable"));
+            all.push(phrase!(
+                "{robots} left out: the id in the platform's list is unreadable",
+                "不含 {robots}：平台列表中的 ID 无法读取",
+                robots = ROBOTS.count(self.unreadable as u64),
+            ));
         }
         if let Some(why) = &self.unknown {
-            all.push(format!("the states of the robots are unknown: {why}; no robot is left out"));
+            all.push(phrase!(
+                "the states of the robots are unknown: {why}; no robot is left out",
+                "机器人状态未知：{why}；不排除任何机器人",
+                why = why,
+            ));
         }
         all
     }
 
     /// Explains why no robot can be pulled.
-    pub(crate) fn why_none(&self) -> &'static str {
+    pub(crate) fn why_none(&self) -> Text {
         match (self.recycled.is_empty(), self.unreadable) {
-            (true, 0) => "the platform lists no robot of this app",
-            (false, 0) => "every robot of this app is recycled",
-            _ => {
-                "the platform lists no robot of this app whose id is readable and that is not recycled"
+            (true, 0) => {
+                Text::new("the platform lists no robot of this app", "平台没有列出本应用的机器人")
             }
+            (false, 0) => {
+                Text::new("every robot of this app is recycled", "本应用的机器人都已被回收")
+            }
+            _ => Text::new(
+                "the platform lists no robot of this app whose id is readable and that is not recycled",
+                "平台没有列出本应用 ID 可读且未被回收的机器人",
+            ),
         }
     }
 }
@@ -117,16 +141,21 @@ pub(crate) fn names<'a>(robots: impl ExactSizeIterator<Item = &'a RobotId>, most
 }
 
 /// Describes why the robots cannot be listed.
-pub(crate) fn not_listed(error: &SendError) -> String {
+pub(crate) fn not_listed(error: &SendError) -> Phrase {
     let why = match error.is_not_offered() {
-        true => format!(
-            "{}; the platform does not offer the list, or {} is not the gateway's",
-            chain("", error),
-            BASE_URL.env
+        true => phrase!(
+            "{why}; the platform does not offer the list, or {name} is not the gateway's",
+            "{why}；平台不提供该列表，或 {name} 不是网关地址",
+            why = chained("", error),
+            name = BASE_URL.env,
         ),
         false => refusal(error),
     };
-    format!("the robots of the app cannot be listed: {why}")
+    phrase!(
+        "the robots of the app cannot be listed: {why}",
+        "无法列出本应用的机器人：{why}",
+        why = why,
+    )
 }
 
 /// Returns the robots of `--all-robots`, and prints which ones are left out.
@@ -135,20 +164,31 @@ pub(crate) async fn wanted(sender: &Sender) -> Result<Vec<RobotId>, Failure> {
         let exit = if error.is_refusal() { Exit::Refused } else { Exit::Unexpected };
         let unreachable = matches!(error, SendError::Transport { connected: false, .. });
         let advice = match (exit, unreachable) {
-            (_, true) => format!("; check {}", BASE_URL.env),
-            (Exit::Refused, _) => "; name the robots with --robot or --robots-file".to_owned(),
-            _ => String::new(),
+            (_, true) => phrase!("; check {name}", "；请检查 {name}", name = BASE_URL.env),
+            (Exit::Refused, _) => phrase!(
+                "; name the robots with --robot or --robots-file",
+                "；请用 --robot 或 --robots-file 指定机器人",
+            ),
+            _ => Phrase::default(),
         };
-        Failure::new(exit, format!("--all-robots: {}{advice}", not_listed(&error)))
+        let message = phrase!(
+            "--all-robots: {why}{advice}",
+            "--all-robots：{why}{advice}",
+            why = not_listed(&error),
+            advice = advice,
+        );
+        Failure::new(exit, message)
     })?;
-    found.remarks().iter().for_each(|it| say!("qopen: {it}"));
+    found.remarks().iter().for_each(|it| say!("qopen: {}", it.shown()));
     if found.usable.is_empty() {
-        let why = found.why_none();
-        return Err(Failure::usage(format!(
-            "--all-robots: {why}; name robots with --robot or --robots-file"
+        return Err(Failure::usage(phrase!(
+            "--all-robots: {why}; name robots with --robot or --robots-file",
+            "--all-robots：{why}；请用 --robot 或 --robots-file 指定机器人",
+            why = found.why_none(),
         )));
     }
-    say!("qopen: pulling {}", count(found.usable.len() as u64, "robot", "robots"));
+    let robots = ROBOTS.count(found.usable.len() as u64);
+    tell!("pulling {robots}", "正在拉取 {robots}", robots = robots);
     Ok(found.usable)
 }
 
@@ -169,11 +209,11 @@ mod tests {
     fn robots_that_are_left_out_are_said() {
         let id = |n: usize| format!("r{n}").parse::<RobotId>().unwrap();
         let mut found = AppRobots { usable: vec![id(1)], ..AppRobots::default() };
-        assert_eq!(found.remarks(), [""; 0]);
+        assert!(found.remarks().is_empty());
         found.recycled = (10..22).map(id).collect();
         found.unreadable = 1;
-        found.unknown = Some("why".to_owned());
-        let remarks = found.remarks();
+        found.unknown = Some("why".into());
+        let remarks: Vec<_> = found.remarks().iter().map(|it| it.english().to_owned()).collect();
         assert_eq!(
             remarks[0],
             "12 recycled robots left out: r10, r11, r12, r13, r14, r15, r16, r17, r18, r19, 2 more"

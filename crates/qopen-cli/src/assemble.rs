@@ -7,18 +7,22 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use qopen::callback::{Keyring, OpenError, RejectReason, TimestampPolicy};
+use qopen::journal::Layer;
 use qopen::sink::Quarantine;
 use qopen::{Outcome, PublishOptions, Replay, Replayed, quarantine_line};
+use tracing::Level;
 
 use crate::args::AssembleArgs;
 use crate::database;
-use crate::exit::{Exit, Failure, chain};
+use crate::exit::{Exit, Failure, chain, chained};
 use crate::format::{Layout, singer};
+use crate::lang::phrase;
 use crate::output::Output;
 use crate::pull::{Pulled, publish};
 use crate::report::{Came, Commands, Reporter};
-use crate::say::say;
+use crate::say::{self, tell};
 use crate::settings::Settings;
+use crate::topics::{self, lists};
 use crate::values::text_file::{self, BYTE_ORDER_MARK};
 
 pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, Failure> {
@@ -42,7 +46,11 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
         }
     }
     if capture.others > 0 {
-        say!("qopen: {} callbacks of other events were left out", capture.others);
+        tell!(
+            "{n} callbacks of other events were left out",
+            "略去了 {n} 条其他事件的回调",
+            n = capture.others,
+        );
     }
     let finished = capture.replay.finish();
     let finished = finished.map_err(|error| Failure::unexpected("the capture", &error))?;
@@ -56,7 +64,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     };
     let outcomes: Vec<Outcome> = finished.into_iter().filter(wanted).collect();
     if outcomes.is_empty() {
-        say!("qopen: no page of the wanted lists is in the input");
+        tell!("no page of the wanted lists is in the input", "输入中没有所需列表的分页");
         if capture.unreadable == 0 {
             return Ok(Exit::NoCallback);
         }
@@ -65,8 +73,10 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     }
     let unattributed = capture.replay.unattributed().count();
     if unattributed > 0 {
-        say!(
-            "qopen: {unattributed} callbacks that cannot be read name pulls that are not in the input"
+        tell!(
+            "{n} callbacks that cannot be read name pulls that are not in the input",
+            "{n} 条无法读取的回调属于输入中没有的拉取",
+            n = unattributed,
         );
     }
     let came = Came::captured(rejections, capture.replay.readings());
@@ -87,14 +97,24 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     };
     let mut exits = Vec::new();
     if damaged > 0 {
-        say!("qopen: {damaged} lines could not be read, so no list is complete");
+        let said = phrase!(
+            "{n} lines could not be read, so no list is complete",
+            "{n} 行无法读取，因此没有列表算完整",
+            n = damaged,
+        );
+        say::remark(Level::WARN, &lists::INPUT_DAMAGED, &said);
         exits.push(Exit::Incomplete);
     }
     for group in groups {
         let summaries = publish(&output, &group, damaged == 0, &came, &options).await;
         for (mut summary, Pulled { outcome, .. }) in summaries.into_iter().zip(&group) {
             if damaged > 0 && summary.exit == Exit::Complete {
-                summary.keep_back(format!("{damaged} lines of the input could not be read"));
+                let why = phrase!(
+                    "{n} lines of the input could not be read",
+                    "输入中有 {n} 行无法读取",
+                    n = damaged,
+                );
+                summary.keep_back(&lists::INPUT_DAMAGED, why);
             }
             exits.push(summary.exit);
             reporter.summary(summary, &outcome.progress.pull);
@@ -105,7 +125,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
 
 /// Writes unreadable content that belongs to no list beside the place of a list.
 fn set_aside(output: &Output, replay: &Replay) -> Result<(), Failure> {
-    let fails = |error: &dyn std::error::Error| Failure::output("", error);
+    let fails = |error: &(dyn std::error::Error + 'static)| Failure::output("", error);
     let mut quarantine = Quarantine::default();
     for item in replay.unattributed() {
         let (layer, raw) = (item.layer.as_str(), item.payload.as_bytes());
@@ -118,7 +138,11 @@ fn set_aside(output: &Output, replay: &Replay) -> Result<(), Failure> {
     }
     let file = output.unattributed();
     if file.write_quarantine(quarantine).map_err(|error| fails(&error))? {
-        say!("qopen: what could not be read is kept in {}", file.quarantine_path().display());
+        tell!(
+            "what could not be read is kept in {file}",
+            "无法读取的内容保存在 {file}",
+            file = file.quarantine_path().display(),
+        );
     }
     Ok(())
 }
@@ -128,9 +152,12 @@ fn one_pull_a_robot(outcomes: &[Outcome]) -> Result<(), Failure> {
     for pair in outcomes.windows(2) {
         let (one, other) = (&pair[0].progress.pull, &pair[1].progress.pull);
         if one.robot_id == other.robot_id {
-            return Err(Failure::usage(format!(
-                "the input holds several pulls of robot {}, marks {} and {}; choose one with --mark",
-                one.robot_id, one.mark_id, other.mark_id
+            return Err(Failure::usage(phrase!(
+                "the input holds several pulls of robot {robot}, marks {one} and {other}; choose one with --mark",
+                "输入中有机器人 {robot} 的多次拉取，标记为 {one} 与 {other}；请用 --mark 选择一个",
+                robot = one.robot_id,
+                one = one.mark_id,
+                other = other.mark_id,
             )));
         }
     }
@@ -182,7 +209,7 @@ impl Capture {
             Replayed::Other(_) => self.others += 1,
             Replayed::Unreadable { layer, reason } => {
                 self.unreadable += 1;
-                say!("qopen: {place}: cannot be read ({layer}): {reason}");
+                unreadable(place, layer, &reason);
             }
             _ => {}
         }
@@ -209,7 +236,7 @@ impl Capture {
                 Err(error) => {
                     self.unreadable += 1;
                     let reason = chain("", &error);
-                    say!("qopen: {place}: cannot be read (content): {reason}");
+                    unreadable(place, Layer::Content, &reason);
                     self.replay.add_undecrypted(verified.encoding_content(), reason);
                     None
                 }
@@ -220,9 +247,21 @@ impl Capture {
     }
 
     fn reject(&mut self, place: &str, error: &OpenError) {
-        say!("qopen: {}", chain(place, error));
+        let said = chained(place, error);
+        say::remark(Level::INFO, topics::of_rejection(error.reason()), &said);
         *self.rejected.entry(error.reason()).or_default() += 1;
     }
+}
+
+fn unreadable(place: &str, layer: Layer, reason: &str) {
+    let said = phrase!(
+        "{place}: cannot be read ({layer}): {reason}",
+        "{place}：无法读取（{layer}）：{reason}",
+        place = place,
+        layer = layer,
+        reason = reason,
+    );
+    say::remark(Level::INFO, topics::of_layer(layer), &said);
 }
 
 /// Whether a captured line is an envelope rather than a payload.

@@ -48,13 +48,17 @@ pub(crate) fn remove(folder: &Path) {
 pub(crate) fn read(folder: &Path) -> Option<SocketAddr> {
     let file = fs::File::open(folder.join(NAME)).ok()?;
     let Note { control } = serde_json::from_reader(io::Read::take(file, LARGEST)).ok()?;
-    // A listener on every address is asked on this machine's own.
-    let ip = match control.ip() {
+    Some(on_this_machine(control))
+}
+
+/// Returns the address at which this machine asks a listener: loopback for a listener on every address.
+pub(crate) fn on_this_machine(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    Some(SocketAddr::new(ip, control.port()))
+    SocketAddr::new(ip, listener.port())
 }
 
 fn remove_file(path: &Path) -> io::Result<()> {

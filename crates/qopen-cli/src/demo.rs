@@ -19,10 +19,11 @@ use crate::args::DemoArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::{Asked, Layout, OutputFormat, Words};
+use crate::lang::{Text, phrase};
 use crate::output::Output;
 use crate::pull::{Pulled, publish};
 use crate::report::{Came, Reporter};
-use crate::say::say;
+use crate::say::tell;
 use crate::values::out::is_database;
 
 const ROBOT: &str = "demo-robot";
@@ -52,9 +53,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
         ..Schedule::default()
     };
     let replay = serde_json::to_string(&schedule).unwrap_or_default();
-    say!(
-        "qopen: a simulated platform sends {} customers: shuffled, doubled, with lost acknowledgements, conflicting contents, unknown fields and forged callbacks",
-        args.accounts
+    tell!(
+        "a simulated platform sends {n} customers: shuffled, doubled, with lost acknowledgements, conflicting contents, unknown fields and forged callbacks",
+        "模拟平台推送 {n} 位客户：乱序、重复、应答丢失、内容冲突、未知字段、伪造回调",
+        n = args.accounts,
     );
     let (client, simulator) = start(schedule).await?;
     let robot = RobotId::new(ROBOT).map_err(|error| Failure::unexpected("the robot", &error))?;
@@ -76,14 +78,20 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
         reporter.summary(summary, &it.outcome.progress.pull);
     }
     let counts = simulator.counts();
-    say!(
-        "qopen: the platform posted {} callbacks in all; one customer is one {} of {}",
-        counts.attempts,
-        if !layout.format.is_text() || is_database(&args.out) { "row" } else { "line" },
-        shown_path(&args.out)
+    let is_row = !layout.format.is_text() || is_database(&args.out);
+    tell!(
+        "the platform posted {n} callbacks in all; one customer is one {unit} of {file}",
+        "平台共推送 {n} 条回调；{file} 中每{unit}是一位客户",
+        n = counts.attempts,
+        unit = if is_row { Text::new("row", "条记录") } else { Text::new("line", "行") },
+        file = shown_path(&args.out),
     );
     if !complete {
-        say!("qopen: play it again: qopen simulate --schedule '{replay}'");
+        tell!(
+            "play it again: qopen simulate --schedule '{replay}'",
+            "重放：qopen simulate --schedule '{replay}'",
+            replay = replay,
+        );
     }
     Ok(exit)
 }
@@ -130,8 +138,10 @@ fn spare_foreign_lists(path: &Path, layout: Layout) -> Result<(), Failure> {
     // The first line tells whose list it is.
     if !layout.format.is_text() && !path.is_dir() {
         let shown = shown_path(path);
-        return Err(Failure::usage(format!(
-            "{shown} exists; remove it, or name another file with --out"
+        return Err(Failure::usage(phrase!(
+            "{shown} exists; remove it, or name another file with --out",
+            "{shown} 已存在；请删除它，或用 --out 指定其他文件",
+            shown = shown,
         )));
     }
     let mut lines = std::io::BufReader::new(file).lines();
@@ -149,9 +159,9 @@ fn spare_foreign_lists(path: &Path, layout: Layout) -> Result<(), Failure> {
     if path.is_dir() || ours.unwrap_or(false) {
         return Ok(());
     }
-    let message = format!(
-        "{} exists and is not the list of a demo; name another file with --out",
-        shown_path(path)
-    );
-    Err(Failure::usage(message))
+    Err(Failure::usage(phrase!(
+        "{shown} exists and is not the list of a demo; name another file with --out",
+        "{shown} 已存在且不是演示的列表；请用 --out 指定其他文件",
+        shown = shown_path(path),
+    )))
 }

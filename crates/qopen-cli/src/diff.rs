@@ -6,7 +6,8 @@ use qopen::sink::{Compared, SinkError, compare_lists};
 
 use crate::args::DiffArgs;
 use crate::exit::{Exit, Failure};
-use crate::report::{count, kinds_in_words};
+use crate::lang::{Phrase, phrase};
+use crate::report::{CUSTOMERS, kinds_in_words};
 use crate::say::{self, answer};
 
 /// Bytes of changes that are written at once: 64 KiB.
@@ -33,14 +34,21 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
 
 fn show(compared: &[Compared]) {
     if compared.is_empty() {
-        answer!("both lists are empty");
+        answer!("{}", phrase!("both lists are empty", "两份列表都为空").shown());
     }
     for it in compared {
         let counts = it.counts;
         let after = (it.accounts_before + counts.added).saturating_sub(counts.gone);
-        let kinds = kinds_in_words(&counts).unwrap_or_else(|| "no changes".to_owned());
-        let before = count(it.accounts_before, "customer", "customers");
-        answer!("robot {}: {kinds}; {before} before, {after} now", it.robot_id);
+        let none = || Phrase::new("no changes", "没有变化");
+        let said = phrase!(
+            "robot {robot}: {kinds}; {before} before, {after} now",
+            "机器人 {robot}：{kinds}；之前 {before}，现在 {after}",
+            robot = it.robot_id,
+            kinds = kinds_in_words(&counts).unwrap_or_else(none),
+            before = CUSTOMERS.count(it.accounts_before),
+            after = after,
+        );
+        answer!("{}", said.shown());
     }
 }
 
@@ -50,9 +58,10 @@ fn failure(args: &DiffArgs, error: &SinkError) -> Failure {
         SinkError::Io { path, .. } => *path == args.old || *path == args.new,
         _ => false,
     };
+    let what = phrase!("the lists could not be compared", "无法比较列表");
     match is_input {
-        true => Failure::usage_of("the lists could not be compared", error),
-        false => Failure::unexpected("the lists could not be compared", error),
+        true => Failure::usage_of(what, error),
+        false => Failure::unexpected(what, error),
     }
 }
 

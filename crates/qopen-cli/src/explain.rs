@@ -1,25 +1,62 @@
-//! `qopen explain`: diagnoses a captured callback step by step.
+//! `qopen explain`: explains an error, or diagnoses a captured callback step by step.
 
 use std::io::Read as _;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use qopen::callback::{OpenError, RejectReason, TimestampAge, TimestampPolicy};
+use qopen::callback::{
+    CallbackKeys, Keyring, OpenError, RejectReason, TimestampAge, TimestampPolicy,
+};
 use qopen::journal::Layer;
 use qopen::types::{Account, CallbackSkim, EventType, Item, Json, PageSkim, PayloadText, Readings};
 use qopen::{Classified, classify};
 
 use crate::args::ExplainArgs;
 use crate::exit::{Exit, Failure, chain};
-use crate::say::answer;
+use crate::lang::{self, phrase};
+use crate::report::count;
+use crate::say::{self, answer};
 use crate::settings::Settings;
 use crate::values::text_file::{self, BYTE_ORDER_MARK};
+use crate::{terminal, topics};
 
-pub(crate) fn run(args: &ExplainArgs, settings: &Settings) -> Result<Exit, Failure> {
-    let body = read(&args.file)?;
-    let mut steps = Steps { failed: false };
-    steps.explain(&body, settings)?;
-    Ok(if steps.failed { Exit::Unexpected } else { Exit::Complete })
+pub(crate) fn run(
+    args: &ExplainArgs,
+    settings: impl FnOnce() -> Result<Settings, Failure>,
+) -> Result<Exit, Failure> {
+    let names: Vec<&str> = args.what.iter().map(|it| it.to_str().unwrap_or_default()).collect();
+    let topics: Vec<_> = names.iter().filter_map(|it| topics::named(it)).collect();
+    if topics.len() == names.len() {
+        let width = terminal::columns(&console::Term::stdout()).min(WIDTH);
+        let texts: Vec<_> = topics.iter().map(|it| it.to_text(lang::chosen(), width)).collect();
+        say::to_reader(format_args!("{}", texts.join("\n")));
+        return Ok(Exit::Complete);
+    }
+    let near = names.iter().find_map(|it| {
+        let is_other = topics::named(it).is_none() && !Path::new(it).exists();
+        Some((it, topics::nearest(it).filter(|_| is_other)?.name))
+    });
+    if let Some((name, near)) = near {
+        return Err(Failure::usage(phrase!(
+            "neither an error nor a file is called {name}; did you mean {near}?",
+            "没有名为 {name} 的错误或文件；是否想输入 {near}？",
+            name = name,
+            near = near,
+        )));
+    }
+    let [file] = &args.what[..] else {
+        return Err(Failure::usage(phrase!(
+            "only one callback can be diagnosed at once; docs/ERRORS.md has the names of all errors",
+            "一次只能诊断一条回调；docs/ERRORS.zh.md 列出所有错误的名称",
+        )));
+    };
+    let settings = settings()?;
+    let body = read(file)?;
+    let mut steps = Steps::default();
+    let explained = steps.explain(&body, &settings);
+    let exit = if steps.failed.is_some() { Exit::Unexpected } else { Exit::Complete };
+    steps.into_lines().iter().for_each(|it| answer!("{it}"));
+    explained.map(|()| exit)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
@@ -28,7 +65,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
         file if file == Path::new("-") => std::io::stdin().read_to_end(&mut body),
         file => std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut body)),
     };
-    read.map_err(|error| Failure::usage_of(&file.display().to_string(), &error))?;
+    read.map_err(|error| Failure::usage_of(file.display().to_string(), &error))?;
     text_file::refuse_utf16(&body)
         .map_err(|what| Failure::usage(format!("{}: {what}", file.display())))?;
     if body.starts_with(BYTE_ORDER_MARK) {
@@ -36,6 +73,9 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     }
     Ok(body)
 }
+
+/// Columns of an explanation, at most.
+const WIDTH: usize = 100;
 
 /// The steps of opening in their order, each with the text of its success.
 const OPENING: [(&str, &str); 6] = [
@@ -59,18 +99,46 @@ fn step_of(error: &OpenError) -> &'static str {
     }
 }
 
-struct Steps {
-    failed: bool,
+/// The steps of reading a callback, as lines of text.
+#[derive(Default)]
+pub(crate) struct Steps {
+    lines: Vec<String>,
+    /// The first step that failed.
+    failed: Option<String>,
 }
 
 impl Steps {
-    fn holds(&self, step: &str, what: &str) {
-        answer!("ok    {step}: {what}");
+    /// Explains the body of a request, which may be anything.
+    pub(crate) fn of(body: &[u8], ring: &Keyring) -> Self {
+        let mut steps = Self::default();
+        steps.holds("body", &format!("{} bytes", body.len()));
+        if let Err(failure) = steps.envelope(body, || Ok(ring.clone())) {
+            steps.fails("envelope", &failure.to_string());
+        }
+        steps
+    }
+
+    /// Returns the first step that failed.
+    pub(crate) fn failed(&self) -> Option<&str> {
+        self.failed.as_deref()
+    }
+
+    pub(crate) fn into_lines(self) -> Vec<String> {
+        self.lines
+    }
+
+    pub(crate) fn holds(&mut self, step: &str, what: &str) {
+        self.lines.push(format!("ok    {step}: {what}"));
     }
 
     fn fails(&mut self, step: &str, what: &str) {
-        self.failed = true;
-        answer!("FAIL  {step}: {what}");
+        self.failed.get_or_insert_with(|| step.to_owned());
+        self.lines.push(format!("FAIL  {step}: {what}"));
+    }
+
+    /// Adds a line about the last step.
+    fn adds(&mut self, what: &str) {
+        self.lines.push(format!("      {what}"));
     }
 
     fn explain(&mut self, body: &[u8], settings: &Settings) -> Result<(), Failure> {
@@ -80,22 +148,33 @@ impl Steps {
             self.payload(body);
             return Ok(());
         }
+        self.envelope(body, || settings.ring())
+    }
+
+    fn envelope(
+        &mut self,
+        body: &[u8],
+        ring: impl FnOnce() -> Result<Keyring, Failure>,
+    ) -> Result<(), Failure> {
         // Checks without keys come first.
-        if let Err(error) = qopen::callback::Keyring::new("", no_keys()?).verify(body)
+        if let Err(error) = Keyring::new("", no_keys()?).verify(body)
             && error.reason() == RejectReason::Malformed
         {
             self.fails("envelope", &chain("", &error));
             if let Some(form) = form(body) {
-                answer!("      {form}");
+                self.adds(form);
             }
             return Ok(());
         }
-        let ring = settings.ring()?;
+        let ring = ring()?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         match ring.open(body, now, TimestampPolicy::default()) {
             Ok(opened) => {
                 for (step, held) in OPENING {
-                    self.holds(step, held);
+                    match (step, opened.matched_key()) {
+                        ("signature", 1..) => self.holds(step, "made with the next callback token"),
+                        _ => self.holds(step, held),
+                    }
                 }
                 self.timestamp(opened.timestamp_age());
                 self.readings(opened.readings());
@@ -106,7 +185,8 @@ impl Steps {
         Ok(())
     }
 
-    fn opening_failed(&mut self, error: &OpenError) {
+    /// Explains why a callback was not opened.
+    pub(crate) fn opening_failed(&mut self, error: &OpenError) {
         for (step, held) in OPENING {
             // Wrong padding puts the length in doubt, too.
             let held = if step == "length" && matches!(error, OpenError::Padding) {
@@ -117,7 +197,7 @@ impl Steps {
             if step == step_of(error) {
                 self.fails(step, &chain("", error));
                 if let Some(advice) = advice(error) {
-                    answer!("      {advice}");
+                    self.adds(advice);
                 }
                 return;
             }
@@ -125,7 +205,7 @@ impl Steps {
         }
     }
 
-    fn timestamp(&self, timestamp_age: TimestampAge) {
+    fn timestamp(&mut self, timestamp_age: TimestampAge) {
         match timestamp_age {
             TimestampAge::Fresh => self.holds("timestamp", "within five minutes of this clock"),
             TimestampAge::Stale { away } => {
@@ -138,7 +218,7 @@ impl Steps {
         }
     }
 
-    fn readings(&self, readings: Readings) {
+    fn readings(&mut self, readings: Readings) {
         for reading in readings.iter() {
             self.holds("reading", &format!("{reading}: a tolerated spelling"));
         }
@@ -168,10 +248,10 @@ impl Steps {
                 self.fails(step, &format!("{}; it would go to quarantine", it.reason));
                 if step != "shape" {
                     if let Some(form) = form(payload) {
-                        answer!("      {form}");
+                        self.adds(form);
                     }
-                    answer!(
-                        "      if the EncodingAESKey were another one, the content would look like this too"
+                    self.adds(
+                        "if the EncodingAESKey were another one, the content would look like this too",
                     );
                 }
                 return;
@@ -181,9 +261,12 @@ impl Steps {
         }
         match classified {
             Classified::Other(event_type) => {
+                let meaning = meaning(&event_type).map(|it| format!(" ({it})")).unwrap_or_default();
                 self.holds(
                     "event",
-                    &format!("{event_type}: not a customer list; handed on, never an error"),
+                    &format!(
+                        "{event_type}{meaning}: not a customer list; handed on, never an error"
+                    ),
                 );
             }
             Classified::Report { code, message, mark_id, .. } => {
@@ -217,7 +300,8 @@ impl Steps {
             Some(false) => "this is marked as the last page",
             None => "has_more is absent; the page counts as the last after a longer quiet",
         };
-        self.holds("page", &format!("{} customers; {more}", accounts.len()));
+        let customers = count(accounts.len() as u64, "customer", "customers");
+        self.holds("page", &format!("{customers}; {more}"));
         let mut readable = 0;
         for (number, account) in accounts.iter().enumerate() {
             let customer = format!("customer {}", number + 1);
@@ -245,6 +329,20 @@ impl Steps {
     }
 }
 
+/// Returns the meaning of an event that is known (protocol section 6).
+fn meaning(event: &EventType) -> Option<&'static str> {
+    let EventType::Code(code) = event else { return None };
+    Some(match code {
+        20001 => "a new customer",
+        20002 => "a new group",
+        20003 => "an id of a customer became known",
+        40012..=40014 => "a change of a group",
+        40023 => "a private message",
+        41002 => "a scan-code robot was logged out",
+        _ => return None,
+    })
+}
+
 /// Guesses the kind of unreadable content.
 fn form(bytes: &[u8]) -> Option<&'static str> {
     let text = bytes.trim_ascii();
@@ -267,8 +365,8 @@ fn form(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// Keys that open nothing, for checks of an envelope's form.
-fn no_keys() -> Result<qopen::callback::CallbackKeys, Failure> {
-    qopen::callback::CallbackKeys::new("", &"0".repeat(16).into())
+fn no_keys() -> Result<CallbackKeys, Failure> {
+    CallbackKeys::new("", &"0".repeat(16).into())
         .map_err(|error| Failure::unexpected("keys of zeros", &error))
 }
 

@@ -32,12 +32,29 @@ pub(crate) fn opened(
     if let Some(folder) = location.as_folder() {
         beside::remove(folder);
     }
+    if let Some(doubted) = opened.report.doubted {
+        say_doubted(location, doubted);
+    }
     for damage in &opened.report.damage {
         if !damage.unfinished {
             say!("qopen: the journal in {location} is damaged: {damage}");
         }
     }
     Ok(opened.journal)
+}
+
+/// Says what a restored journal counts against its pulls.
+pub(crate) fn say_doubted(location: &Location, doubted: u64) {
+    let restored = format!("the journal in {location} was restored from a backup");
+    match doubted {
+        0 => say!("qopen: {restored}; it has no unfinished pull"),
+        doubted => {
+            let pulls = count(doubted, "unfinished pull", "unfinished pulls");
+            say!(
+                "qopen: {restored}, and may lack pages that were acknowledged after it: {pulls} cannot become complete until `qopen quarantine release` accepts that; pull the robots again"
+            );
+        }
+    }
 }
 
 /// Fails if there is no journal.
@@ -68,7 +85,7 @@ pub(crate) fn cannot_open(location: &Location, error: &JournalError) -> Failure 
         _ if location.is_shared() => "cannot be opened; --journal names another",
         _ => "cannot be opened; --data-dir names another folder",
     };
-    Failure::usage_of(&format!("the journal in {location} {what}"), error)
+    Failure::usage_of(format!("the journal in {location} {what}"), error)
 }
 
 /// Checks the journal for `qopen doctor`.
@@ -169,7 +186,7 @@ pub(crate) fn marked<T>(
     // A terminal shows a long mark up to there.
     let wanted = wanted.strip_suffix('…').unwrap_or(wanted);
     MarkId::new(wanted)
-        .map_err(|error| Failure::usage_of(&format!("the mark {wanted:?}"), &error))?;
+        .map_err(|error| Failure::usage_of(format!("the mark {wanted:?}"), &error))?;
     if all.iter().any(|it| mark(it) == wanted) {
         all.retain(|it| mark(it) == wanted);
         return Ok(all);

@@ -1,12 +1,11 @@
 //! `qopen journal copy`: copies one journal into another.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use qopen::journal::{Appended, DiskBackend, JournalError, PullState, Store};
 
-use crate::args::JournalVerb;
 use crate::database::{self, refuse_password};
 use crate::exit::{Exit, Failure};
 use crate::journal::{Location, cannot_open, open_at};
@@ -17,8 +16,7 @@ use crate::values::out::refuse_scheme;
 /// Number of events in one read.
 const BATCH: usize = 256;
 
-pub(crate) async fn run(verb: JournalVerb) -> Result<Exit, Failure> {
-    let JournalVerb::Copy { from, to } = verb;
+pub(crate) async fn run(from: PathBuf, to: PathBuf) -> Result<Exit, Failure> {
     let place = |path: &Path, what: &str| {
         refuse_scheme(path).map_err(|reason| Failure::usage(format!("{what}: {reason}")))?;
         let Some(url) = database::of(path) else {

@@ -8,6 +8,7 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 use crate::exit::Failure;
 use crate::say::{self, caution};
 use crate::terminal::{self, LogFormat};
+use crate::topics::warnings;
 use crate::traces::{self, Taker};
 use crate::values;
 
@@ -66,7 +67,14 @@ fn filter(text: &str) -> Result<Option<EnvFilter>, Failure> {
     // A word by itself is a level or the name of a module, and few mean a module.
     for word in text.split(',').map(values::trim) {
         if let Some(level) = mistyped_level(word) {
-            caution!("qopen: {VARIABLE}: no level is called {word:?}; did you mean {level}?");
+            caution!(
+                warnings::LOG_LEVEL,
+                "{variable}: no level is called {word}; did you mean {level}?",
+                "{variable}：没有名为 {word} 的级别；是否想输入 {level}？",
+                variable = VARIABLE,
+                word = format!("{word:?}"),
+                level = level,
+            );
         }
     }
     let parsed = EnvFilter::builder().parse(text);

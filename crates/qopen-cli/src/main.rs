@@ -5,6 +5,7 @@ mod app_robots;
 mod args;
 mod assemble;
 mod beside;
+mod causes;
 mod convert;
 mod database;
 mod demo;
@@ -16,12 +17,18 @@ mod export;
 mod export_database;
 mod format;
 mod guards;
+mod healthcheck;
 mod help;
+mod init;
 mod journal;
 mod journal_copy;
+mod journal_restored;
 mod kept;
+mod lang;
+mod listen;
 mod log;
 mod lookup;
+mod loopback;
 mod migrate;
 mod output;
 mod policy;
@@ -40,6 +47,7 @@ mod shell;
 mod simulate;
 mod table;
 mod terminal;
+mod topics;
 mod traces;
 mod typed;
 mod values;
@@ -53,24 +61,28 @@ use clap::FromArgMatches as _;
 use clap::error::ErrorKind;
 use tracing::Level;
 
-use args::{Cli, Verb};
+use args::{Cli, JournalVerb, Verb};
 use exit::{Exit, Failure};
+use lang::Lang;
 use terminal::LogFormat;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     terminal::choose(terminal::color_of(&arguments));
-    let done = terminal::log_format_of(&arguments).map_err(Failure::usage).and_then(|format| {
+    let language = terminal::lang_of(&arguments);
+    lang::choose(*language.as_ref().unwrap_or(&Lang::En));
+    let switches = terminal::log_format_of(&arguments).and_then(|format| {
         log::write_as(format);
-        match parse(&arguments) {
-            Ok(cli) => log::start(cli.verbose, format).and_then(|()| run(cli)),
-            Err(error) => Ok(refuse(&error, &arguments, format)),
-        }
+        language.map(|_| format)
+    });
+    let done = switches.map_err(Failure::usage).and_then(|format| match parse(&arguments) {
+        Ok(cli) => log::start(cli.verbose, format).and_then(|()| run(cli)),
+        Err(error) => Ok(refuse(&error, &arguments, format)),
     });
     match done {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            say::with_level(Level::ERROR, format_args!("qopen: {failure}\n"));
+            say::failure(&failure);
             failure.exit.into()
         }
     }
@@ -116,6 +128,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     let answers = matches!(
         cli.verb,
         Verb::Explain(_)
+            | Verb::Listen(_)
             | Verb::Diff(_)
             | Verb::Pulls(_)
             | Verb::Robots(_)
@@ -123,7 +136,9 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
             | Verb::Doctor(_)
             | Verb::Migrate(_)
             | Verb::Journal(_)
+            | Verb::Healthcheck(_)
             | Verb::Completions { .. }
+            | Verb::Schema
     );
     let exit = run_verb(cli)?;
     Ok(if answers { say::exit_of_reader(exit) } else { exit })
@@ -138,14 +153,13 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
     };
     match cli.verb {
         Verb::Demo(args) => on_runtime(demo::run(args)),
+        Verb::Init(args) => on_runtime(init::run(args, cli.common)),
+        Verb::Listen(args) => on_runtime(listen::run(args, settings()?)),
         Verb::Pull(args) => on_runtime(pull::run(args, settings()?)),
         Verb::Serve(args) => on_runtime(serve::run(args, settings()?, cli.common)),
         Verb::Simulate(args) => on_runtime(simulate::run(args, settings()?)),
         Verb::Assemble(args) => on_runtime(assemble::run(args, settings()?)),
-        Verb::Explain(args) => {
-            let settings = settings()?;
-            on_runtime(async { explain::run(&args, &settings) })
-        }
+        Verb::Explain(args) => on_runtime(async { explain::run(&args, settings) }),
         Verb::Diff(args) => on_runtime(async { diff::run(&args) }),
         Verb::Convert(args) => {
             // Times are in the zone of the settings.
@@ -160,11 +174,20 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
             on_runtime(doctor::run(&args, &settings::Settings::find(&cli.common)?))
         }
         Verb::Migrate(args) => on_runtime(migrate::run(args, settings()?)),
-        Verb::Journal(verb) => on_runtime(journal_copy::run(verb)),
+        Verb::Journal(JournalVerb::Restored) => on_runtime(journal_restored::run(settings()?)),
+        Verb::Journal(JournalVerb::Copy { from, to }) => on_runtime(journal_copy::run(from, to)),
+        Verb::Healthcheck(args) => {
+            on_runtime(healthcheck::run(&args, settings::Settings::load(&cli.common)))
+        }
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut help::command(), "qopen", &mut script);
             say::to_reader(format_args!("{}", String::from_utf8_lossy(&script)));
+            Ok(Exit::Complete)
+        }
+        Verb::Man { folder } => help::man::write(&folder),
+        Verb::Schema => {
+            say::answer!("{:#}", settings::schema());
             Ok(Exit::Complete)
         }
     }

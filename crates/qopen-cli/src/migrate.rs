@@ -24,7 +24,7 @@ pub(crate) async fn run(args: MigrateArgs, settings: Settings) -> Result<Exit, F
         say(
             &format!("the journal in {location}"),
             steps.map_err(|error| {
-                Failure::usage_of(&format!("the journal in {location} cannot be migrated"), &error)
+                Failure::usage_of(format!("the journal in {location} cannot be migrated"), &error)
             })?,
         );
     }

@@ -1,7 +1,6 @@
 //! Events about robots that this process received.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -9,6 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 use qopen::EventContent;
 use qopen::types::{EventType, LogoutType, NewCustomerCallback, RobotId, RobotLoggedOutCallback};
 use tokio::sync::Notify;
+
+use crate::lang::{Phrase, phrase};
 
 /// Maximum number of robots that are remembered.
 const ROBOTS: usize = 10_000;
@@ -28,11 +29,13 @@ pub(crate) struct Logout {
 
 impl Logout {
     /// The reason in words.
-    pub(crate) fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> Phrase {
         match self.kind {
-            LogoutType::Unspecified => "no reason given".to_owned(),
-            LogoutType::Unknown(code) => format!("unknown reason {code}"),
-            kind => kind.label_en().to_owned(),
+            LogoutType::Unspecified => phrase!("no reason given", "未说明原因"),
+            LogoutType::Unknown(code) => {
+                phrase!("unknown reason {code}", "未知原因 {code}", code = code)
+            }
+            kind => Phrase::new(kind.label_en(), kind.label_zh()),
         }
     }
 }
@@ -43,16 +46,25 @@ pub(crate) struct RobotLogout {
     /// The robot, if its id is readable.
     pub(crate) robot: Option<RobotId>,
     /// The reason in words.
-    pub(crate) reason: String,
+    pub(crate) reason: Phrase,
 }
 
-/// One sentence for the log.
-impl fmt::Display for RobotLogout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl RobotLogout {
+    /// One sentence for the log.
+    pub(crate) fn sentence(&self) -> Phrase {
         let Self { robot, reason } = self;
         match robot {
-            Some(robot) => write!(f, "robot {robot} was logged out: {reason}"),
-            None => write!(f, "a robot without a readable id was logged out: {reason}"),
+            Some(robot) => phrase!(
+                "robot {robot} was logged out: {reason}",
+                "机器人 {robot} 退出登录：{reason}",
+                robot = robot,
+                reason = reason,
+            ),
+            None => phrase!(
+                "a robot without a readable id was logged out: {reason}",
+                "一个没有可读 ID 的机器人退出登录：{reason}",
+                reason = reason,
+            ),
         }
     }
 }
@@ -139,7 +151,10 @@ mod tests {
     fn a_repeated_logout_counts_once_and_another_reason_counts() {
         let events = RobotEvents::default();
         let robot: RobotId = "r1".parse().unwrap();
-        let take = |kind| events.logged_out(Some(robot.clone()), kind).map(|it| it.to_string());
+        let take = |kind| {
+            let logout = events.logged_out(Some(robot.clone()), kind)?;
+            Some(logout.sentence().english().to_owned())
+        };
         let line = |text: &str| Some(format!("robot r1 was logged out: {text}"));
         assert_eq!(take(LogoutType::Lost), line("connection lost"));
         assert_eq!(take(LogoutType::Lost), None);
@@ -147,7 +162,8 @@ mod tests {
         assert_eq!(take(LogoutType::Unspecified), line("no reason given"));
         assert_eq!(take(LogoutType::Unknown(9)), line("unknown reason 9"));
         assert_eq!(events.logouts(), 4);
-        let without_id = events.logged_out(None, LogoutType::Lost).unwrap().to_string();
+        let without_id = events.logged_out(None, LogoutType::Lost).unwrap().sentence();
+        let without_id = without_id.english().to_owned();
         assert!(without_id.starts_with("a robot without a readable id"), "{without_id}");
     }
 

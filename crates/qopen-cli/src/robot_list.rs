@@ -7,13 +7,15 @@ use qopen::types::RobotId;
 use serde::Serialize;
 
 use crate::args::RobotsVerb;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, chained};
 use crate::kept::Kept;
 use crate::kept::last::LastList;
+use crate::lang::{Text, phrase};
 use crate::report::{count, refusal};
-use crate::say::{answer, caution, say};
+use crate::say::{answer, caution, tell};
 use crate::settings::{BASE_URL, Settings};
 use crate::table::{self, Cell, Column, Reader, Tint};
+use crate::topics::warnings;
 
 pub(crate) async fn run(verb: RobotsVerb, settings: Settings) -> Result<Exit, Failure> {
     let RobotsVerb::List { json } = verb;
@@ -21,7 +23,7 @@ pub(crate) async fn run(verb: RobotsVerb, settings: Settings) -> Result<Exit, Fa
     settings.journal()?;
     let sender = settings.sender(|it| it)?;
     let Robots { robots, unreadable, .. } =
-        sender.robots().await.map_err(|error| failure("the robots cannot be listed", &error))?;
+        sender.robots().await.map_err(|error| failure(LISTED, &error))?;
     let (states, failed) = states(&sender, &robots).await;
     let lists = lists(&settings).await;
     let lines: Vec<Line<'_>> = robots
@@ -36,16 +38,18 @@ pub(crate) async fn run(verb: RobotsVerb, settings: Settings) -> Result<Exit, Fa
         return Err(failure);
     }
     if unreadable > 0 {
-        let entries = count(unreadable as u64, "robot has", "robots have");
-        return Err(Failure::new(
-            Exit::Incomplete,
-            format!(
-                "{entries} no readable id and cannot be listed; give the platform's support the time of this request"
-            ),
-        ));
+        let said = phrase!(
+            "{entries} no readable id and cannot be listed; give the platform's support the time of this request",
+            "{n} 个机器人没有可读的 ID，无法列出；请向平台客服提供本次请求的时间",
+            entries = count(unreadable as u64, "robot has", "robots have"),
+            n = unreadable,
+        );
+        return Err(Failure::new(Exit::Incomplete, said));
     }
     Ok(Exit::Complete)
 }
+
+const LISTED: Text = Text::new("the robots cannot be listed", "无法列出机器人");
 
 /// Returns the states of the robots that the platform tells, and the failure that ends the command.
 async fn states(
@@ -57,31 +61,47 @@ async fn states(
         Ok(states) => (states.states, None),
         Err(error) if error.is_not_offered() => {
             caution!(
-                "qopen: the platform does not offer the states of robots; ENABLED is not known"
+                warnings::STATES_NOT_OFFERED,
+                "the platform does not offer the states of robots; ENABLED is not known",
+                "平台不提供机器人状态；ENABLED 未知",
             );
             (BTreeMap::new(), None)
         }
-        Err(error) => {
-            (BTreeMap::new(), Some(failure("the states of the robots cannot be listed", &error)))
-        }
+        Err(error) => (
+            BTreeMap::new(),
+            Some(failure(
+                Text::new("the states of the robots cannot be listed", "无法列出机器人的状态"),
+                &error,
+            )),
+        ),
     }
 }
 
-fn failure(what: &str, error: &SendError) -> Failure {
+fn failure(what: Text, error: &SendError) -> Failure {
     if error.is_not_offered() {
-        let why = crate::exit::chain("", error);
-        let message = format!(
-            "{what}: the platform does not offer that ({why}); check {}, or name each robot by `qopen pull --robot ID`",
-            BASE_URL.env
+        let message = phrase!(
+            "{what}: the platform does not offer that ({why}); check {name}, or name each robot by `qopen pull --robot ID`",
+            "{what}：平台不提供该功能（{why}）；请检查 {name}，或用 `qopen pull --robot ID` 指定每个机器人",
+            what = what,
+            why = chained("", error),
+            name = BASE_URL.env,
         );
         return Failure::new(Exit::Refused, message);
     }
     match error.is_refusal() {
-        true => Failure::new(Exit::Refused, format!("{what}: {}", refusal(error))),
+        true => {
+            let why = refusal(error);
+            let said = phrase!("{what}: {why}", "{what}：{why}", what = what, why = why);
+            Failure::new(Exit::Refused, said)
+        }
         false if error.is_retryable() => {
-            let why = crate::exit::chain(what, error);
-            let advice = format!("try again, or check {}", BASE_URL.env);
-            Failure::new(Exit::Unexpected, format!("{why}; {advice}"))
+            let said = phrase!(
+                "{why}; try again, or check {name}",
+                "{why}；请重试，或检查 {name}",
+                why = chained(what, error),
+                name = BASE_URL.env,
+            );
+            Failure::new(Exit::Unexpected, said)
         }
         false => Failure::unexpected(what, error),
     }
@@ -96,7 +116,12 @@ async fn lists(settings: &Settings) -> BTreeMap<String, LastList> {
         }
     };
     lists.await.unwrap_or_else(|failure| {
-        caution!("qopen: the last complete lists are not shown: {failure}");
+        caution!(
+            warnings::LAST_LISTS_UNKNOWN,
+            "the last complete lists are not shown: {why}",
+            "不显示最近的完整列表：{why}",
+            why = failure.message(),
+        );
         BTreeMap::new()
     })
 }
@@ -189,7 +214,7 @@ fn print(lines: &[Line<'_>], json: bool) {
         return;
     }
     if lines.is_empty() {
-        say!("qopen: the app has no robots");
+        tell!("the app has no robots", "该应用没有机器人");
         return;
     }
     let rows: Vec<_> = lines.iter().map(Line::row).collect();

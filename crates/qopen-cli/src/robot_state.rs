@@ -8,6 +8,7 @@ use qopen::types::RobotId;
 use qopen::{Client, Outcome, Status};
 
 use crate::journal::time;
+use crate::lang::{Phrase, Text, phrase};
 use crate::robot_events::{Logout, RobotEvents};
 
 /// Time limit for the question.
@@ -24,7 +25,7 @@ pub(crate) async fn explanations<'a>(
     client: &Client,
     events: &RobotEvents,
     outcomes: impl Iterator<Item = &'a Outcome>,
-) -> BTreeMap<RobotId, String> {
+) -> BTreeMap<RobotId, Phrase> {
     let asked: BTreeMap<&RobotId, Duration> = outcomes
         .filter(|it| may_explain(it))
         .map(|it| (&it.progress.pull.robot_id, it.progress.elapsed))
@@ -55,23 +56,35 @@ pub(crate) async fn explanations<'a>(
 
 /// Says what the platform tells of the robot, and what an event told. `elapsed` is the time since the pull's
 /// start.
-fn sentence(state: RobotState, logout: Option<Logout>, elapsed: Duration) -> Option<String> {
+fn sentence(state: RobotState, logout: Option<Logout>, elapsed: Duration) -> Option<Phrase> {
     let at = |it: &Logout| time(it.at);
     if state.enabled == Some(false) {
-        return Some("the robot is recycled".to_owned());
+        return Some(phrase!("the robot is recycled", "机器人已被回收"));
     }
     if state.is_online == Some(false) {
         return Some(match &logout {
-            Some(logout) => {
-                format!("the robot is offline since {} ({})", at(logout), logout.reason())
-            }
-            None => "the robot is offline".to_owned(),
+            Some(logout) => phrase!(
+                "the robot is offline since {at} ({reason})",
+                "机器人自 {at} 起离线（{reason}）",
+                at = at(logout),
+                reason = logout.reason(),
+            ),
+            None => phrase!("the robot is offline", "机器人离线"),
         });
     }
     // An earlier logout does not explain this pull.
     let logout = logout.filter(|it| it.received.elapsed() <= elapsed)?;
-    let again = if state.is_online == Some(true) { ", and is online again" } else { "" };
-    Some(format!("the robot was logged out at {} ({}){again}", at(&logout), logout.reason()))
+    let again = match state.is_online {
+        Some(true) => Text::new(", and is online again", "，现已重新上线"),
+        _ => Text::new("", ""),
+    };
+    Some(phrase!(
+        "the robot was logged out at {at} ({reason}){again}",
+        "机器人于 {at} 退出登录（{reason}）{again}",
+        at = at(&logout),
+        reason = logout.reason(),
+        again = again,
+    ))
 }
 
 #[cfg(test)]
@@ -92,7 +105,9 @@ mod tests {
         let at = "2026-03-01T12:00:00.5Z".parse::<jiff::Timestamp>().unwrap().into();
         let lost = Logout { at, received: Instant::now(), kind: LogoutType::Lost };
         let minute = Duration::from_secs(60);
-        let said = |state, logout, elapsed| sentence(state, logout, elapsed).unwrap_or_default();
+        let said = |state, logout, elapsed| {
+            sentence(state, logout, elapsed).unwrap_or_default().english().to_owned()
+        };
         assert_eq!(said(state(None, None), None, minute), "");
         assert_eq!(said(state(Some(true), Some(true)), None, minute), "");
         assert_eq!(said(state(Some(false), Some(true)), None, minute), "the robot is offline");

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::args::PullArgs;
 use crate::exit::Failure;
 use crate::say::caution;
+use crate::topics::warnings;
 use crate::values::{is_space, text_file, trim};
 
 /// Separators of ids in other kinds of lists.
@@ -21,7 +22,12 @@ pub(crate) fn wanted(args: &PullArgs) -> Result<Vec<RobotId>, Failure> {
         let robot = one(trim(name))
             .map_err(|why| Failure::usage(format!("--robot: the id {name:?}: {why}")))?;
         if robot.as_str().contains(SEPARATORS) {
-            caution!("qopen: --robot: {robot} is used as one id; give --robot once for each robot");
+            caution!(
+                warnings::ROBOT_SEPARATORS,
+                "--robot: {robot} is used as one id; give --robot once for each robot",
+                "--robot：{robot} 被当作一个 ID；请为每个机器人各写一次 --robot",
+                robot = robot,
+            );
         }
         all.push(robot);
     }

@@ -76,7 +76,7 @@ fn schedule(text: &str) -> Result<Schedule, Failure> {
             let path =
                 path.map_err(|what| Failure::usage(format!("the schedule {text}: {what}")))?;
             let bytes = std::fs::read(path)
-                .map_err(|error| Failure::usage_of(&format!("the schedule {text}"), &error))?;
+                .map_err(|error| Failure::usage_of(format!("the schedule {text}"), &error))?;
             let json = text_file::decode(bytes.into());
             let json =
                 json.map_err(|what| Failure::usage(format!("the schedule {text}: {what}")))?;

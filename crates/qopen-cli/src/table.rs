@@ -90,6 +90,11 @@ pub(crate) enum Reader {
 }
 
 impl Reader {
+    /// A person at the terminal of standard error.
+    pub(crate) fn of_stderr() -> Self {
+        Self::Terminal(terminal::columns(&Term::stderr()))
+    }
+
     /// The reader of standard output.
     pub(crate) fn of_stdout() -> Self {
         match std::io::stdout().is_terminal() {

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 use clap::{ColorChoice, ValueEnum};
 
+use crate::lang::{Lang, Phrase, phrase};
+
 use crate::say;
 
 /// The form of each line on standard error.
@@ -108,7 +110,7 @@ pub(crate) fn color_of(arguments: &[OsString]) -> ColorChoice {
 ///
 /// # Errors
 /// `QOPEN_LOG_FORMAT` is neither `text` nor `json`.
-pub(crate) fn log_format_of(arguments: &[OsString]) -> Result<LogFormat, String> {
+pub(crate) fn log_format_of(arguments: &[OsString]) -> Result<LogFormat, Phrase> {
     if let Some(given) = switch(arguments, "--log-format") {
         return Ok(LogFormat::from_str(&given, false).unwrap_or(LogFormat::Text));
     }
@@ -120,9 +122,33 @@ pub(crate) fn log_format_of(arguments: &[OsString]) -> Result<LogFormat, String>
         None => Err(String::new()),
     }
     .map_err(|_| {
-        "the log format (from QOPEN_LOG_FORMAT) cannot be used: expected text or json\n  example: QOPEN_LOG_FORMAT='json'"
-            .to_owned()
+        phrase!(
+            "the log format (from QOPEN_LOG_FORMAT) cannot be used: expected text or json\n  example: QOPEN_LOG_FORMAT='json'",
+            "日志格式（来自 QOPEN_LOG_FORMAT）无法使用：应为 text 或 json\n  示例：QOPEN_LOG_FORMAT='json'",
+        )
     })
+}
+
+/// Returns the `--lang` of a command line, else the language of the environment. The parser reports a wrong one later.
+///
+/// # Errors
+/// `QOPEN_LANG` is neither `en` nor `zh`.
+pub(crate) fn lang_of(arguments: &[OsString]) -> Result<Lang, Phrase> {
+    let env = |name: &str| std::env::var_os(name).map(|it| it.to_string_lossy().into_owned());
+    let locale = || Lang::of_locale(env);
+    if let Some(given) = switch(arguments, "--lang") {
+        return Ok(Lang::from_str(&given, false).unwrap_or_else(|_| locale()));
+    }
+    let Some(value) = env("QOPEN_LANG") else { return Ok(locale()) };
+    match crate::values::trim(&value).trim_matches(['"', '\'']) {
+        "" => Ok(locale()),
+        text => Lang::from_str(text, true).map_err(|_| {
+            phrase!(
+                "the language (from QOPEN_LANG) cannot be used: expected en or zh\n  example: QOPEN_LANG='zh'",
+                "语言（来自 QOPEN_LANG）无法使用：应为 en 或 zh\n  示例：QOPEN_LANG='zh'",
+            )
+        }),
+    }
 }
 
 /// Describes the first argument that is not UTF-8 by its flag or position.
@@ -189,6 +215,8 @@ mod tests {
         assert_eq!(color_of(&os(&["qopen", "--colour=never"])), ColorChoice::Auto);
         assert_eq!(color_of(&os(&["qopen", "--", "--color=never"])), ColorChoice::Auto);
         assert_eq!(log_format_of(&os(&["qopen", "--log-format=json"])), Ok(LogFormat::Json));
+        assert_eq!(lang_of(&os(&["qopen", "--lang", "zh", "pull"])), Ok(Lang::Zh));
+        assert_eq!(lang_of(&os(&["qopen", "--lang=zh", "--lang=en"])), Ok(Lang::En));
     }
 
     #[cfg(unix)]

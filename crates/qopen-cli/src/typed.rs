@@ -15,7 +15,7 @@ use crate::shell::{option, quoted};
 static TYPED: OnceLock<ArgMatches> = OnceLock::new();
 
 /// Options that change no list.
-const OF_PEOPLE: [&str; 3] = ["verbose", "color", "log_format"];
+const OF_PEOPLE: [&str; 4] = ["verbose", "color", "log_format", "lang"];
 
 /// Keeps the command line of the process.
 pub(crate) fn remember(matches: &ArgMatches) {

@@ -50,7 +50,11 @@ impl ClientSettings {
             client = client.proxy(proxy);
             used = Some(by);
         }
-        let tls = tls::config(self.root_certificates.as_deref())?;
+        let tls = match (&self.root_certificates, target.scheme(), &used) {
+            // Redirects are not followed, so no connection has TLS.
+            (None, "http", None) => tls::unused()?,
+            (roots, ..) => tls::config(roots.as_deref())?,
+        };
         let client = client.tls_backend_preconfigured(tls);
         let client = client.build().map_err(|error| BuildError::Client(error.into()))?;
         Ok((client, used))

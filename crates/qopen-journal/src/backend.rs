@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use qopen_types::Upgrade;
 
-use crate::{DiskJournal, JournalError, Report, Store};
+use crate::{DiskJournal, JournalError, Report, Store, doubt_unfinished_pulls};
 
 /// Where a journal is kept, before it is opened: a folder, a database. `Display` names the place in
 /// messages, and never shows a password.
@@ -35,11 +36,34 @@ pub trait Backend: fmt::Debug + fmt::Display + Send + Sync {
         Ok(0)
     }
 
+    /// Looks at the journal without changing anything, also while a process has it open. A storage that does not say
+    /// its version has no [upgrade](Examined::upgrade).
+    ///
+    /// # Errors
+    /// [`JournalError`], if it cannot be read, or a later version wrote it.
+    async fn examine(&self) -> Result<Examined, JournalError> {
+        Ok(Examined::default())
+    }
+
     /// Opens the journal.
     ///
     /// # Errors
     /// [`JournalError`], if it cannot be opened, is in use, or was written by another version.
     async fn open(&self) -> Result<Opened, JournalError>;
+}
+
+/// What is known of a journal without opening it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Examined {
+    /// What the first use by this version does to its format.
+    pub upgrade: Option<Upgrade>,
+    /// Its content and damage. Empty while a process has files of it open.
+    pub report: Report,
+    /// The process that has it open, if only one may.
+    pub holder: Option<String>,
+    /// Whether it was restored from a backup, which no process has counted yet.
+    pub is_restored: bool,
 }
 
 /// A journal that was opened, and what was found then.
@@ -101,12 +125,25 @@ impl Backend for DiskBackend {
         found.await.map_err(|error| JournalError::Fatal(Box::new(error)))
     }
 
+    async fn examine(&self) -> Result<Examined, JournalError> {
+        let folder = self.0.clone();
+        let examined = tokio::task::spawn_blocking(move || DiskJournal::examine(&folder)).await;
+        examined.map_err(|error| JournalError::Fatal(Box::new(error)))?
+    }
+
     async fn open(&self) -> Result<Opened, JournalError> {
         let folder = self.0.clone();
         let opened = tokio::task::spawn_blocking(|| DiskJournal::open(folder)).await;
         let journal = opened.map_err(|error| JournalError::Fatal(Box::new(error)))??;
-        let report = journal.report().clone();
-        Ok(Opened::new(Arc::new(journal), report))
+        let mut report = journal.report().clone();
+        let journal = Arc::new(journal);
+        if journal.is_copy() {
+            report.doubted = Some(doubt_unfinished_pulls(&*journal).await?);
+            let settled = Arc::clone(&journal);
+            let settled = tokio::task::spawn_blocking(move || settled.settle()).await;
+            settled.map_err(|error| JournalError::Fatal(Box::new(error)))??;
+        }
+        Ok(Opened::new(journal, report))
     }
 }
 

@@ -14,10 +14,13 @@ use crate::{Claim, ClaimQueue, Fencing, Journal, JournalError, Note, PullId, Ren
 /// Longest time that a pull is held while it is forgotten.
 const TAKEN: Duration = Duration::from_secs(60);
 
-/// The claims of a journal that one process has to itself. They end with the process, and so do
-/// their workers.
+/// The claims of a journal that one process has to itself. They are kept in memory: they end with the process, and so
+/// do their workers.
+///
+/// The journal reports each record once it is kept, even if the caller's future was dropped meanwhile: a record that is
+/// never reported is never news to a worker.
 #[derive(Debug, Default)]
-pub(crate) struct Claims {
+pub struct Claims {
     inner: Mutex<Inner>,
     hint: Notify,
 }
@@ -68,25 +71,27 @@ impl Claims {
         self.hint.notify_one();
     }
 
-    /// A page was kept of a pull.
-    pub(crate) fn paged(&self, pull: &PullId) {
+    /// Reports that a new page of a pull was kept.
+    pub fn paged(&self, pull: &PullId) {
         self.change(pull, |work| work.pages = true);
     }
 
-    /// A note was kept of a pull, or something in quarantine.
-    pub(crate) fn noted(&self, pull: &PullId, note: Option<&Note>) {
+    /// Reports that a note of a pull was kept, or, without a note, an item in quarantine. Not for a note under a claim.
+    pub fn noted(&self, pull: &PullId, note: Option<&Note>) {
         self.change(pull, |work| {
             work.notes = true;
             work.enqueued |= matches!(note, Some(Note::Started(_)));
         });
     }
 
-    pub(crate) fn forget(&self, pull: &PullId) {
+    /// Ends the claim on a pull that is about to be forgotten, and takes it from the queue.
+    pub fn forget(&self, pull: &PullId) {
         self.lock().pulls.remove(pull);
     }
 
-    /// Claims an unclaimed pull until [`complete`](Self::complete) or [`put_back`](Self::put_back).
-    pub(crate) fn take(&self, pull: &PullId) -> Option<Claim> {
+    /// Claims a pull that no worker has, to expire it, until [`complete`](Self::complete) or
+    /// [`put_back`](Self::put_back), for one minute at most. `None` if a worker has it.
+    pub fn take(&self, pull: &PullId) -> Option<Claim> {
         let now = Instant::now();
         let mut inner = self.lock();
         let Inner { pulls, last_epoch } = &mut *inner;
@@ -101,8 +106,8 @@ impl Claims {
         Some(Claim::new(pull.clone(), *last_epoch))
     }
 
-    /// It was not forgotten, and is what it was.
-    pub(crate) fn put_back(&self, claim: &Claim) {
+    /// Gives back a pull that was [taken](Self::take) and did not expire.
+    pub fn put_back(&self, claim: &Claim) {
         let mut inner = self.lock();
         if let Some(work) = inner.pulls.get_mut(&claim.pull).filter(|it| it.is_held_by(claim)) {
             if let Some(Held { before: (pages, notes), .. }) = work.held.take() {
@@ -153,7 +158,8 @@ impl Claims {
         }
     }
 
-    pub(crate) fn complete(&self, claim: &Claim) -> Fencing {
+    /// Ends a claim, as [`ClaimQueue::complete`] does.
+    pub fn complete(&self, claim: &Claim) -> Fencing {
         let mut inner = self.lock();
         match inner.pulls.get_mut(&claim.pull).filter(|it| it.is_held_by(claim)) {
             None => return Fencing::Fenced,
@@ -182,10 +188,14 @@ impl Claims {
 
 /// A journal of one process. It is a [`ClaimQueue`] by its [`Claims`].
 #[async_trait]
-pub(crate) trait SingleProcess: Journal {
+pub trait SingleProcess: Journal {
+    /// The claims, to which the journal reports each record.
     fn claims(&self) -> &Claims;
 
-    /// Keeps a note, whether a claim is held or not.
+    /// Keeps a note, and does not report it: a worker makes it under its claim.
+    ///
+    /// # Errors
+    /// [`JournalError`]; nothing was promised then.
     async fn keep_note(&self, pull: &PullId, note: Note) -> Result<(), JournalError>;
 }
 

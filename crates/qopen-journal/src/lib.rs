@@ -20,6 +20,7 @@ mod reason;
 mod record;
 mod repeat;
 mod report;
+mod restored;
 mod state;
 pub mod storage;
 
@@ -31,7 +32,7 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use qopen_types::{Digest, MarkId, RobotId};
 
-pub use backend::{Backend, DiskBackend, Opened};
+pub use backend::{Backend, DiskBackend, Examined, Opened};
 pub use claim_queue::{Claim, ClaimQueue, Fencing, Renewed, WorkerId};
 #[cfg(feature = "faults")]
 pub use disk::Faults;
@@ -47,6 +48,7 @@ pub use reason::EndReason;
 pub use record::{Appended, Durability, PageRecord, Payload};
 pub use repeat::Repeat;
 pub use report::{Damage, Report};
+pub use restored::doubt_unfinished_pulls;
 pub use state::PullState;
 
 /// How far a journal was read, as that journal writes it.
@@ -89,11 +91,13 @@ pub enum JournalError {
         holder: String,
     },
     /// The journal was written in a format that this version does not know.
-    #[error("the journal has format {found}; this version knows {known}")]
+    #[error(
+        "the journal has format {found}, and this version of qopen reads formats 1 to {known}; use the later qopen that wrote it, or restore a backup from before the upgrade"
+    )]
     UnknownFormat {
         /// The format that was found.
         found: u32,
-        /// The format that is known.
+        /// The latest format that is known.
         known: u32,
     },
     /// A record that was kept cannot be read any more.

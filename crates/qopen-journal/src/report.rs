@@ -43,4 +43,7 @@ pub struct Report {
     pub bytes: u64,
     /// Damaged records, in the order of files and offsets.
     pub damage: Vec<Damage>,
+    /// Pulls that are not complete, if the files are a copy of a journal's: pages that came after the copy was made are
+    /// missing, which [counts](crate::doubt_unfinished_pulls) against these pulls.
+    pub doubted: Option<u64>,
 }

@@ -28,9 +28,14 @@ impl Columns {
         self.0.iter().map(|it| format!("{}, ", declared(it))).collect()
     }
 
+    /// The columns that are not among these names.
+    pub(crate) fn missing(&self, present: &[String]) -> impl Iterator<Item = &Column> {
+        self.0.iter().filter(|it| !present.iter().any(|name| name == it.name))
+    }
+
     /// The statements that add the columns that are not among these names.
     pub(crate) fn additions(&self, table: &str, present: &[String]) -> Vec<String> {
-        let missing = self.0.iter().filter(|it| !present.iter().any(|name| name == it.name));
+        let missing = self.missing(present);
         missing.map(|it| format!("ALTER TABLE {table} ADD COLUMN {}", declared(it))).collect()
     }
 

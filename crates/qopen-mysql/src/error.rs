@@ -49,7 +49,7 @@ pub enum MysqlError {
     },
     /// A later version of qopen wrote the tables.
     #[error(
-        "the tables have format {found}, and this version of qopen knows {known}; use the later qopen that wrote them, or name another database"
+        "the tables have format {found}, and this version of qopen knows {known}; use the later qopen that wrote them, restore a backup from before that, or name another database"
     )]
     Newer {
         /// The format of the tables.

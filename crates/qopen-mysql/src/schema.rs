@@ -4,6 +4,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Error, Row, Value};
 use qopen_sink::SinkError;
 use qopen_sink::storage::account_of;
+use qopen_types::{FormatChange, Upgrade};
 
 use crate::blocking::{STEP, bounded};
 use crate::columns::Columns;
@@ -84,6 +85,38 @@ pub(crate) async fn prepare(
     Ok(steps)
 }
 
+/// What [`prepare`] would do. Changes nothing.
+pub(crate) async fn examine(
+    connection: &mut Conn,
+    columns: &Columns,
+) -> Result<Upgrade, SinkError> {
+    const STEP: &str = "looking at the tables";
+    let (known, found) = (known(columns), bounded(STEP, version(connection)).await?);
+    let change = match (is_current(found, known)?, found) {
+        (true, _) => FormatChange::None,
+        (_, 0) => FormatChange::Made,
+        _ => {
+            let mut added = Vec::new();
+            for table in TABLES_OF_COLUMNS {
+                let present = bounded(STEP, connection.exec(COLUMNS_OF, (table,))).await?;
+                added.extend(
+                    columns.missing(&present).map(|it| format!("column {table}.{}", it.name)),
+                );
+            }
+            FormatChange::Migrated(added)
+        }
+    };
+    let found = (found > 0).then_some(found.unsigned_abs());
+    Ok(Upgrade::new(found, known.unsigned_abs(), change))
+}
+
+/// The tables that have a column for each field of an account.
+const TABLES_OF_COLUMNS: [&str; 2] = ["robot_account", "partial_robot_account"];
+
+/// The columns of a table.
+const COLUMNS_OF: &str = "SELECT COLUMN_NAME FROM information_schema.COLUMNS
+    WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
+
 fn is_current(found: i64, known: i64) -> Result<bool, MysqlError> {
     match found > known {
         true => Err(MysqlError::Newer { found, known }),
@@ -125,7 +158,7 @@ async fn migrate(connection: &mut Conn, columns: &Columns, found: i64) -> Result
         steps += 1;
     }
     let mut added = false;
-    for table in ["robot_account", "partial_robot_account"] {
+    for table in TABLES_OF_COLUMNS {
         added |= add_missing(connection, columns, table).await?;
     }
     let note = "INSERT IGNORE INTO qopen_version (version, applied_at) VALUES (?, UTC_TIMESTAMP())";
@@ -151,9 +184,7 @@ async fn add_missing(
     const STEP: &str = "adding columns";
     /// Rows that are read at once.
     const ROWS: usize = 256;
-    let names = "SELECT COLUMN_NAME FROM information_schema.COLUMNS
-         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
-    let present: Vec<String> = bounded(STEP, connection.exec(names, (table,))).await?;
+    let present: Vec<String> = bounded(STEP, connection.exec(COLUMNS_OF, (table,))).await?;
     let additions = columns.additions(table, &present);
     for add in &additions {
         bounded(STEP, connection.query_drop(add)).await?;

@@ -6,7 +6,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 use qopen_sink::storage::{NewList, RECORDS, TableWriter, unnamed};
 use qopen_sink::{ListInfo, ListKind, ListWriter, Sink, SinkError};
-use qopen_types::{Account, PullId, RobotId};
+use qopen_types::{Account, PullId, RobotId, Upgrade};
 
 use crate::blocking::{bounded, on_a_runtime};
 use crate::columns::Columns;
@@ -72,6 +72,21 @@ impl MysqlSink {
             let steps = schema::prepare(&mut connection, server, columns).await;
             end(connection).await;
             steps
+        })
+    }
+
+    /// Looks at what [`migrate`](Self::migrate) would do. Changes nothing. Blocks.
+    ///
+    /// # Errors
+    /// [`SinkError::Database`] with a [`MysqlError`](crate::MysqlError), if the server does not answer, or a later qopen
+    /// migrated the tables.
+    pub fn examine(&self) -> Result<Upgrade, SinkError> {
+        on_a_runtime(async || {
+            let Place { server, columns } = &self.place;
+            let mut connection = server.connect().await?;
+            let upgrade = schema::examine(&mut connection, columns).await;
+            end(connection).await;
+            upgrade
         })
     }
 

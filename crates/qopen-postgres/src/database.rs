@@ -207,6 +207,18 @@ impl Database {
         schema.migrate(&mut *self.client().await?).await
     }
 
+    /// Opens a connection of its own that can change nothing.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub(crate) async fn read_only(&self) -> Result<Client, DatabaseError> {
+        let client = self.connect(None).await?;
+        let begin =
+            "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = '30s'";
+        client.batch_execute(begin).await.map_err(DatabaseError::of)?;
+        Ok(client)
+    }
+
     /// Checks that a schema has the version that this qopen knows.
     ///
     /// # Errors

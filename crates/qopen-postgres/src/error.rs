@@ -36,6 +36,11 @@ pub enum DatabaseError {
         "a connection pooler that keeps no sessions (pgbouncer with pool_mode = transaction or statement) is in front of the database; name the server itself, or a pool with pool_mode = session"
     )]
     Pooled,
+    /// The journal's tables were restored from a backup.
+    #[error(
+        "the journal was restored from a backup, or moved, and may lack pages that were acknowledged after that; run `qopen migrate`, which keeps unfinished pulls from counting as complete"
+    )]
+    Restored,
     /// The tables have another version.
     #[error("the schema {name} has version {found}, and this version of qopen knows {known}{}", what_to_do(*.found, *.known))]
     Schema {
@@ -51,7 +56,9 @@ pub enum DatabaseError {
 fn what_to_do(found: usize, known: usize) -> &'static str {
     match found < known {
         true => "; run `qopen migrate`",
-        false => "; use the later qopen that migrated it",
+        false => {
+            "; use the later qopen that migrated it, or restore a backup from before that migration"
+        }
     }
 }
 
@@ -67,6 +74,7 @@ impl DatabaseError {
             | Self::NoPassword
             | Self::Encoding
             | Self::Pooled
+            | Self::Restored
             | Self::Schema { .. } => false,
         }
     }
@@ -107,15 +115,24 @@ const ABOUT_THE_SERVER: [&str; 8] = ["08", "28", "3D", "53", "57", "58", "F0", "
 /// system; serialisation and deadlocks; a lock that was not available; a standby.
 const PASSING: [&str; 9] = ["08", "53", "57", "58", "40", "55P03", "25006", "25P03", "XX000"];
 
+/// What the client library says if a server refuses TLS.
+const NO_TLS: &str = "server does not support TLS";
+
 impl DatabaseError {
     /// The error of the client library.
     pub(crate) fn of(error: tokio_postgres::Error) -> Self {
         let Some(said) = error.as_db_error() else {
             // A lost connection may come back: its error has a cause in the system, or says that it is closed.
             // A value that cannot be encoded stays so.
-            let said = error.to_string();
             let cause = io_cause(&error);
             let retryable = error.is_closed() || cause.is_some();
+            // The client library has no other way to tell.
+            let is_refusal =
+                std::error::Error::source(&error).is_some_and(|it| it.to_string() == NO_TLS);
+            let said = match is_refusal {
+                true => "the server has no TLS; turn it on there, or connect without it by sslmode=disable".to_owned(),
+                false => error.to_string(),
+            };
             return Self::Server(ServerError { said, code: None, retryable, cause });
         };
         let code = said.code();
@@ -160,7 +177,11 @@ fn io_cause(error: &tokio_postgres::Error) -> Option<std::io::Error> {
         if let Some(cause) = cause.downcast_ref::<std::io::Error>() {
             return Some(match cause.raw_os_error() {
                 Some(code) => std::io::Error::from_raw_os_error(code),
-                None => std::io::Error::new(cause.kind(), cause.to_string()),
+                None => {
+                    let refused = cause.get_ref().and_then(|it| it.downcast_ref());
+                    let advice = refused.map_or("", crate::tls::advice);
+                    std::io::Error::new(cause.kind(), format!("{cause}{advice}"))
+                }
             });
         }
         next = cause.source();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -20,11 +20,16 @@ pub(crate) fn connector(roots: Option<&Path>) -> Result<MakeRustlsConnect, Datab
             let certificates = CertificateDer::pem_file_iter(file);
             let certificates: Result<Vec<_>, _> =
                 certificates.and_then(Iterator::collect).map(Ok).unwrap_or_else(Err);
-            for certificate in certificates.map_err(|error| unusable(error.into()))? {
+            let certificates = certificates.map_err(|error| {
+                let said = format!("the file {} of sslrootcert: {error}", file.display());
+                unusable(said.into())
+            })?;
+            for certificate in certificates {
                 trusted.add(certificate).map_err(|error| unusable(error.into()))?;
             }
             if trusted.is_empty() {
-                return Err(unusable("the file of sslrootcert has no certificate".into()));
+                let said = format!("the file {} of sslrootcert has no certificate", file.display());
+                return Err(unusable(said.into()));
             }
         }
         // Without any, TLS fails at the handshake, with an error that says so.
@@ -40,4 +45,22 @@ pub(crate) fn connector(roots: Option<&Path>) -> Result<MakeRustlsConnect, Datab
         .with_root_certificates(trusted)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
+}
+
+/// What to do about a certificate that was refused; empty if the refusal says it.
+pub(crate) fn advice(refused: &rustls::Error) -> &'static str {
+    let rustls::Error::InvalidCertificate(error) = refused else { return "" };
+    match error {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "; name the file with the certificate of its authority with sslrootcert"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "; name the server by a name that its certificate has"
+        }
+        // A certificate that `openssl req -x509` makes without further options.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "; it is the certificate of an authority; give the server one with basicConstraints CA:FALSE"
+        }
+        _ => "",
+    }
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
@@ -46,8 +47,8 @@ pub(crate) fn parse(
     let mut rest = Vec::new();
     for parameter in query.split('&').filter(|it| !it.is_empty()) {
         match parameter.split_once('=') {
-            Some(("sslrootcert", file)) => roots = Some(PathBuf::from(file)),
-            Some(("passfile", file)) => passfile = Some(PathBuf::from(file)),
+            Some(("sslrootcert", file)) => roots = Some(path(file)?),
+            Some(("passfile", file)) => passfile = Some(path(file)?),
             Some(("sslmode", value)) => mode = Some(ssl_mode(value, "sslmode")?),
             _ => rest.push(parameter),
         }
@@ -59,7 +60,9 @@ pub(crate) fn parse(
     {
         mode = Some(ssl_mode(value, "PGSSLMODE")?);
     }
+    // As with libpq, the certificates of the system have a name.
     roots = roots.or_else(|| environment("PGSSLROOTCERT").map(PathBuf::from));
+    roots = roots.filter(|it| it != Path::new("system"));
     let url = match rest.is_empty() {
         true => base.to_owned(),
         false => format!("{base}?{}", rest.join("&")),
@@ -87,6 +90,13 @@ pub(crate) fn parse(
         }
     }
     Ok(Parsed { config, roots })
+}
+
+/// The path in a parameter, whose special characters are escaped as everywhere in a URL.
+fn path(parameter: &str) -> Result<PathBuf, DatabaseError> {
+    let decoded = percent_decode_str(parameter).decode_utf8();
+    let wrong = |_| DatabaseError::Url("a path in it is not UTF-8 text".to_owned());
+    decoded.map(|it| PathBuf::from(&*it)).map_err(wrong)
 }
 
 /// A value without spaces, byte order marks and quotes around it.
@@ -168,6 +178,21 @@ mod tests {
             SslMode::Require
         );
         assert_eq!(of("postgres://me@far/x?sslmode=disable").get_ssl_mode(), SslMode::Disable);
+    }
+
+    #[test]
+    fn certificates_are_named_as_with_libpq() {
+        let roots = |url: &str, set: Option<&str>| {
+            let get = |name: &str| (name == "PGSSLROOTCERT").then(|| set.map(Into::into)).flatten();
+            parse(url, &get).unwrap().roots
+        };
+        let url = "postgres://me@far/x?sslrootcert=";
+        let file = |name: &str| Some(PathBuf::from(name));
+        assert_eq!(roots(&format!("{url}/etc/my%20ca.pem"), None), file("/etc/my ca.pem"));
+        assert_eq!(roots(&format!("{url}system"), Some("/ca.pem")), None);
+        assert_eq!(roots("postgres://me@far/x", Some("/ca.pem")), file("/ca.pem"));
+        assert_eq!(roots("postgres://me@far/x", Some("system")), None);
+        assert!(parse(&format!("{url}%FF"), &|_| None).is_err());
     }
 
     #[test]

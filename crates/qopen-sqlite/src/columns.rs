@@ -7,6 +7,9 @@ use rusqlite::{Connection, Result, Statement};
 #[cfg(test)]
 mod tests;
 
+/// The tables that have a column for each field of an account.
+pub(crate) const TABLES_OF_COLUMNS: [&str; 2] = ["robot_account", "partial_robot_account"];
+
 /// The columns between `account_id` and `account`.
 #[derive(Clone, Debug)]
 pub(crate) struct Columns(Vec<Column>);
@@ -68,18 +71,19 @@ impl Columns {
         insert.raw_bind_parameter(n + 1, row)
     }
 
+    /// The columns that a table lacks.
+    pub(crate) fn missing(&self, file: &Connection, table: &str) -> Result<Vec<Column>> {
+        let mut names = file.prepare("SELECT name FROM pragma_table_info(?1)")?;
+        let present: Vec<String> =
+            names.query_map([table], |row| row.get(0))?.collect::<Result<_>>()?;
+        let is_missing = |it: &&Column| !present.iter().any(|name| name == it.name);
+        Ok(self.0.iter().filter(is_missing).copied().collect())
+    }
+
     /// Adds the columns that a file of an earlier version lacks, and fills them from the records.
     pub(crate) fn add_missing(&self, file: &Connection) -> Result<()> {
-        for table in ["robot_account", "partial_robot_account"] {
-            let mut names = file.prepare("SELECT name FROM pragma_table_info(?1)")?;
-            let present: Vec<String> =
-                names.query_map([table], |row| row.get(0))?.collect::<Result<_>>()?;
-            let missing: Vec<Column> = self
-                .0
-                .iter()
-                .filter(|it| !present.iter().any(|name| name == it.name))
-                .copied()
-                .collect();
+        for table in TABLES_OF_COLUMNS {
+            let missing = self.missing(file, table)?;
             for column in &missing {
                 let add = format!("ALTER TABLE {table} ADD COLUMN {}", declared(column));
                 file.execute_batch(&add)?;

@@ -26,7 +26,7 @@ pub enum SqliteError {
     },
     /// A later version of qopen wrote the tables.
     #[error(
-        "the tables have format {found}, and this version of qopen knows {known}; use the later qopen that wrote them, or choose another path"
+        "the tables have format {found}, and this version of qopen knows {known}; use the later qopen that wrote them, restore a backup from before that, or choose another path"
     )]
     Newer {
         /// The format of the file.

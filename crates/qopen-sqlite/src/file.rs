@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use qopen_sink::storage::{can_create_in, create_empty, target};
 use qopen_sink::{FileSink, Format, SinkError};
+use qopen_types::{FormatChange, Upgrade};
 use rusqlite::{Connection, Error, ErrorCode, MAIN_DB, OpenFlags};
 
 use crate::columns::Columns;
@@ -55,7 +56,18 @@ impl DatabaseFile {
         Ok((file, steps))
     }
 
-    /// Opens the file if it has lists. Changes nothing.
+    /// Looks at what the next list would do to the format of the file. Changes nothing.
+    pub(crate) fn examine(&self) -> Result<Upgrade, SinkError> {
+        let target = self.target()?;
+        if !exists(&target)? {
+            let written = schema::known(&self.columns).unsigned_abs();
+            return Ok(Upgrade::new(None, written.into(), FormatChange::Made));
+        }
+        let (file, found) = self.connect(&target)?;
+        schema::examine(&file, &found, &self.columns).map_err(failed(self.wait))
+    }
+
+    /// Opens the file if it has lists, and brings their tables to this format.
     pub(crate) fn open_existing(&self) -> Result<Option<Connection>, SinkError> {
         let target = self.target()?;
         if !exists(&target)? {

@@ -1,8 +1,9 @@
 //! The format of a file: whose it is, and its version.
 
+use qopen_types::{FormatChange, Upgrade};
 use rusqlite::{Connection, Result, TransactionBehavior};
 
-use crate::columns::Columns;
+use crate::columns::{Columns, TABLES_OF_COLUMNS};
 use crate::error::SqliteError;
 
 /// The application id in the header of each file: "qopn" in ASCII.
@@ -45,6 +46,29 @@ pub(crate) fn look(file: &Connection, columns: &Columns) -> Result<Result<Found,
         0 if version == 0 && tables == 0 => Ok(Found::Empty),
         _ => Err(SqliteError::OtherProgram { application_id }),
     })
+}
+
+/// What [`migrate`] would do to a file. Writes nothing.
+pub(crate) fn examine(file: &Connection, found: &Found, columns: &Columns) -> Result<Upgrade> {
+    let version: i64 = file.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let change = match found {
+        Found::Current => FormatChange::None,
+        Found::Empty => FormatChange::Made,
+        Found::Older => FormatChange::Migrated(
+            TABLES_OF_COLUMNS
+                .iter()
+                .map(|table| {
+                    let missing = columns.missing(file, table)?;
+                    Ok(missing.into_iter().map(move |it| format!("column {table}.{}", it.name)))
+                })
+                .collect::<Result<Vec<_>>>()?
+                .into_iter()
+                .flatten()
+                .collect(),
+        ),
+    };
+    let stored = u64::try_from(version).ok().filter(|_| *found != Found::Empty);
+    Ok(Upgrade::new(stored, known(columns).unsigned_abs().into(), change))
 }
 
 /// Makes the tables, or brings them to this format. Returns the number of steps.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use qopen_sink::storage::{NewList, RECORDS, TableWriter, absolute, location_of, unnamed};
 use qopen_sink::{ListInfo, ListKind, ListWriter, Sink, SinkError};
-use qopen_types::{Account, MarkId, PullId, RobotId};
+use qopen_types::{Account, MarkId, PullId, RobotId, Upgrade};
 
 use crate::changes::{self, FoundChanges};
 use crate::columns::Columns;
@@ -81,6 +81,15 @@ impl SqliteSink {
     /// failed changed nothing.
     pub fn migrate(&self) -> Result<usize, SinkError> {
         self.file.open().map(|it| it.1)
+    }
+
+    /// Looks at what [`migrate`](Self::migrate) would do. Changes nothing. Blocks.
+    ///
+    /// # Errors
+    /// [`SinkError::Database`] with a [`SqliteError`](crate::SqliteError), if the file cannot be read, or a later qopen
+    /// wrote it.
+    pub fn examine(&self) -> Result<Upgrade, SinkError> {
+        self.file.examine()
     }
 
     /// Finds the changes of the lists that followed the list of `since`, oldest first; without `since`, the changes

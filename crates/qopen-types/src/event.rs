@@ -1,6 +1,8 @@
 //! Event types of callbacks.
 
-use std::fmt;
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use core::fmt;
 
 use serde::{Deserialize, Deserializer};
 

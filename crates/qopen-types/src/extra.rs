@@ -1,6 +1,8 @@
 //! The fields of an object that this workspace does not know, kept and written out again.
 
-use std::fmt;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
 
 use serde::ser::SerializeMap;
 

@@ -1,7 +1,7 @@
 //! The identifiers of the protocol, each a type of its own, checked when it is made.
 
-use std::fmt;
-use std::sync::Arc;
+use alloc::sync::Arc;
+use core::fmt;
 
 use serde::{Serialize, Serializer};
 
@@ -92,7 +92,7 @@ macro_rules! id {
             }
         }
 
-        impl std::str::FromStr for $name {
+        impl core::str::FromStr for $name {
             type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {

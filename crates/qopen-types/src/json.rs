@@ -1,6 +1,9 @@
 //! A JSON value kept as its text, so that nothing is lost by reading it.
 
-use std::fmt;
+use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -8,7 +11,7 @@ use serde_json::value::RawValue;
 /// The error of a text that is not JSON. Its cause has the position, and never quotes the text.
 #[derive(Debug, thiserror::Error)]
 #[error("the text is not one JSON value")]
-pub struct InvalidJson(#[source] Box<dyn std::error::Error + Send + Sync>);
+pub struct InvalidJson(#[source] Box<dyn core::error::Error + Send + Sync>);
 
 /// Any JSON value, as its text without insignificant white space.
 ///

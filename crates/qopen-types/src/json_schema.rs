@@ -1,5 +1,10 @@
 //! The fields of an account as JSON Schema.
 
+use alloc::borrow::ToOwned as _;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::Account;
 use crate::generated::layout::RECORD;
 use crate::layout::{Field, Kind};

@@ -1,6 +1,8 @@
 //! How an account is laid out: the fields of its JSON, and its columns.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::{Account, Extra};
 

@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
+
+extern crate alloc;
 
 mod account;
 mod beginning;
@@ -28,6 +31,7 @@ mod skim;
 mod storage;
 mod tolerant_vec;
 mod unread;
+mod upgrade;
 mod wire;
 
 pub use change_counts::ChangeCounts;
@@ -50,3 +54,4 @@ pub use skim::{AccountSkim, CallbackSkim, PageSkim, SkimError};
 pub use storage::StorageId;
 pub use tolerant_vec::{InvalidItem, Item, TolerantVec};
 pub use unread::{Tolerant, UnreadFields};
+pub use upgrade::{FormatChange, Upgrade};

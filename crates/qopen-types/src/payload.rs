@@ -1,6 +1,7 @@
 //! The text of a payload.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::string::String;
 
 use crate::reading::{Reading, Readings, noting};
 use crate::repair::repaired;
@@ -78,8 +79,8 @@ impl<'a> PayloadText<'a> {
     }
 }
 
-impl std::fmt::Debug for PayloadText<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for PayloadText<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("PayloadText")
             .field("bytes", &self.text.len())
             .field("readings", &self.readings)

@@ -1,6 +1,6 @@
 //! The name of a pull.
 
-use std::fmt;
+use core::fmt;
 
 use crate::{MarkId, RobotId};
 

@@ -1,7 +1,6 @@
 //! Tolerated spellings, which readers count by name.
 
-use std::cell::Cell;
-use std::fmt;
+use core::fmt;
 
 macro_rules! readings {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -137,20 +136,45 @@ impl fmt::Debug for Readings {
     }
 }
 
-thread_local! {
-    /// Readings that deserializers of this thread have noted: serde has no other way out of them.
-    static NOTED: Cell<Readings> = const { Cell::new(Readings::PLAIN) };
-}
-
-/// Notes a reading, from within a deserializer.
+/// Notes a reading, from within a deserializer: serde has no other way out of them.
 pub(crate) fn note(reading: Reading) {
-    NOTED.with(|noted| noted.set(noted.get().with(reading)));
+    noted::replace(noted::replace(Readings::PLAIN).with(reading));
 }
 
 /// Runs `work`, and returns the readings that it noted.
 pub(crate) fn noting<T>(work: impl FnOnce() -> T) -> (T, Readings) {
-    let before = NOTED.replace(Readings::PLAIN);
+    let before = noted::replace(Readings::PLAIN);
     let done = work();
-    let readings = NOTED.replace(before);
+    let readings = noted::replace(before);
     (done, readings)
+}
+
+/// What the deserializers of this thread have noted.
+#[cfg(feature = "std")]
+mod noted {
+    use std::cell::Cell;
+
+    use super::Readings;
+
+    std::thread_local! {
+        static NOTED: Cell<Readings> = const { Cell::new(Readings::PLAIN) };
+    }
+
+    pub(super) fn replace(with: Readings) -> Readings {
+        NOTED.replace(with)
+    }
+}
+
+/// What all deserializers have noted. Threads that read at the same time may be told each other's readings.
+#[cfg(not(feature = "std"))]
+mod noted {
+    use core::sync::atomic::{AtomicU32, Ordering};
+
+    use super::Readings;
+
+    static NOTED: AtomicU32 = AtomicU32::new(Readings::PLAIN.0);
+
+    pub(super) fn replace(with: Readings) -> Readings {
+        Readings(NOTED.swap(with.0, Ordering::Relaxed))
+    }
 }

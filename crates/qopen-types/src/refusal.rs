@@ -1,5 +1,8 @@
 //! Refusals of the gateway.
 
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+
 /// A refusal by the gateway: its code, its message, and the log id for its support.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the gateway refused: code {code}, message {message:?}, hint {hint:?}")]

@@ -1,6 +1,9 @@
 //! Repairs JSON that senders break (protocol section 4): control characters in strings, halves of
 //! surrogate pairs, `NaN`, and JSON as a text inside JSON.
 
+use alloc::format;
+use alloc::string::String;
+
 use crate::reading::{Reading, Readings};
 
 /// Lists and objects within each other that are followed, as deep as `serde_json` follows them.

@@ -1,5 +1,7 @@
 //! What the gateway's responses hold, and their error.
 
+use alloc::string::String;
+
 use crate::endpoint::Response as _;
 use crate::refusal::Refusal;
 use crate::{AccessTokenGrant, AccessTokenResponse, Json, RobotAccountListResponse, wire};

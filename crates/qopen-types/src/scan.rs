@@ -1,6 +1,11 @@
 //! Scans payloads that are no longer JSON.
 
-use std::collections::HashSet;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use alloc::collections::BTreeSet;
 
 use crate::EventType;
 
@@ -9,7 +14,7 @@ use crate::EventType;
 ///
 /// A payload that names a pull has the pull's mark among them.
 #[derive(Debug)]
-pub struct QuotedTexts(HashSet<Box<str>>);
+pub struct QuotedTexts(BTreeSet<Box<str>>);
 
 impl QuotedTexts {
     /// The texts of a payload, each of at most 512 bytes, as long as an identifier may be.

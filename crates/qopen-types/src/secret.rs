@@ -1,6 +1,7 @@
 //! A text that is never printed and is wiped when dropped.
 
-use std::fmt;
+use alloc::string::String;
+use core::fmt;
 
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;

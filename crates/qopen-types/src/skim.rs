@@ -7,7 +7,9 @@ mod quick;
 mod tests;
 mod types;
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned as _;
+use alloc::vec::Vec;
 
 use serde::de::{Error, IgnoredAny, MapAccess};
 use serde_json::value::RawValue;

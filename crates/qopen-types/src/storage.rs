@@ -1,6 +1,7 @@
 //! Which storage something is kept in.
 
-use std::fmt;
+use alloc::string::String;
+use core::fmt;
 
 /// Names a storage that can keep both a journal and lists, such as one database. Equal values name the same
 /// storage, so that both can change in one transaction.

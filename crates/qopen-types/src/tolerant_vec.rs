@@ -1,6 +1,9 @@
 //! Lists whose elements are read one by one, so that a broken one costs only itself.
 
-use std::fmt;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use serde::de::MapAccess;
 use serde::{Serialize, Serializer};
@@ -64,7 +67,7 @@ pub struct TolerantVec<T>(Vec<Item<T>>);
 
 impl<T> TolerantVec<T> {
     /// All elements, in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, Item<T>> {
+    pub fn iter(&self) -> core::slice::Iter<'_, Item<T>> {
         self.0.iter()
     }
 
@@ -111,7 +114,7 @@ impl<T> FromIterator<Item<T>> for TolerantVec<T> {
 
 impl<T> IntoIterator for TolerantVec<T> {
     type Item = self::Item<T>;
-    type IntoIter = std::vec::IntoIter<Item<T>>;
+    type IntoIter = alloc::vec::IntoIter<Item<T>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
@@ -120,7 +123,7 @@ impl<T> IntoIterator for TolerantVec<T> {
 
 impl<'a, T> IntoIterator for &'a TolerantVec<T> {
     type Item = &'a Item<T>;
-    type IntoIter = std::slice::Iter<'a, Item<T>>;
+    type IntoIter = core::slice::Iter<'a, Item<T>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter()

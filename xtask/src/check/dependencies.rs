@@ -9,7 +9,7 @@ use crate::Result;
 use crate::cargo::{Metadata, command};
 
 /// Which crates of the workspace each may depend on.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("qopen-types", &[]),
     ("qopen-assembler", &["qopen-types"]),
     ("qopen-http", &["qopen-types"]),
@@ -49,6 +49,8 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "xtask",
         ],
     ),
+    ("qopen-wasm", &["qopen-assembler", "qopen-callback", "qopen-types"]),
+    ("qopen-python", &["qopen-assembler", "qopen-callback", "qopen-types"]),
     ("xtask", &[]),
 ];
 

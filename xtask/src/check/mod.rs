@@ -5,9 +5,13 @@ mod circles;
 mod dependencies;
 mod endpoints;
 mod extended;
+mod links;
+mod markdown;
+mod msrv;
 mod packages;
 mod sizes;
 mod targets;
+mod translations;
 mod words;
 
 use std::path::Path;
@@ -25,7 +29,7 @@ pub(crate) const CARGO_DENY: Tool =
 /// Runs the checks of these names, or every one, and says which of them failed.
 pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) -> Result<()> {
     type Check<'a> = (&'a str, Box<dyn Fn() -> Result<()> + 'a>);
-    let checks: [Check<'_>; 14] = [
+    let checks: [Check<'_>; 17] = [
         ("formatting", Box::new(|| cargo(root, &["fmt", "--all", "--check"]))),
         ("generated code", Box::new(|| codegen::check(spec, generated))),
         ("endpoints", Box::new(|| endpoints::check(root, spec))),
@@ -33,6 +37,8 @@ pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) ->
         ("circles of modules", Box::new(|| circles::check(root))),
         ("sizes", Box::new(|| sizes::check(root))),
         ("words", Box::new(|| words::check(root))),
+        ("links", Box::new(|| links::check(root))),
+        ("translations", Box::new(|| translations::check(root))),
         (
             "clippy",
             Box::new(|| {
@@ -59,6 +65,7 @@ pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) ->
             }),
         ),
         ("public API", Box::new(|| api::check(root))),
+        ("oldest Rust", Box::new(|| msrv::check(root))),
         ("packages", Box::new(|| packages::check(root))),
         ("licences, bans and sources", Box::new(|| deny(root))),
     ];

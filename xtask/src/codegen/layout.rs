@@ -51,6 +51,31 @@ fn path_text(path: &[&Field]) -> String {
 }
 
 impl<'a> Layout<'a> {
+    /// The column of each field that is no object, in the order in which JSON has the fields.
+    pub(crate) fn places(&self) -> Vec<usize> {
+        let mut paths = Vec::new();
+        if let Some(record) = self.objects.first() {
+            self.paths_of(record, &mut Vec::new(), &mut paths);
+        }
+        let place = |path: &String| self.columns.iter().position(|it| it.path_text() == *path);
+        paths.iter().filter_map(place).collect()
+    }
+
+    fn paths_of(&self, object: &'a Type, before: &mut Vec<&'a Field>, paths: &mut Vec<String>) {
+        for field in object.fields() {
+            before.push(field);
+            let inner = match &field.kind {
+                Kind::Object(name) => self.objects.iter().find(|it| it.name == *name),
+                _ => None,
+            };
+            match inner {
+                Some(inner) => self.paths_of(inner, before, paths),
+                None => paths.push(path_text(before)),
+            }
+            before.pop();
+        }
+    }
+
     /// The layout of the record, if the spec has one.
     pub(crate) fn of(model: &'a Model) -> Result<Option<Self>> {
         let mut records = model.types.iter().filter_map(|it| Some((it, it.columns.as_ref()?)));

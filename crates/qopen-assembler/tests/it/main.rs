@@ -11,6 +11,8 @@ mod laws;
 mod limits;
 mod model;
 mod operations;
+mod pipelines;
 mod replay;
+mod saved;
 mod strategies;
 mod values;

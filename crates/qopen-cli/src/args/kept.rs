@@ -10,6 +10,13 @@ use crate::values::out::out_path;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JournalVerb {
+    /// Keep unfinished pulls of a restored journal from being complete
+    ///
+    /// A journal that was restored from a backup lacks the pages that were acknowledged after the
+    /// backup, and the platform does not send them again. A copy of a folder, and a database that
+    /// was restored by pg_restore or psql, are found without this verb. Run it after a snapshot, a
+    /// physical backup or a fail-over that lost commits, before `qopen serve` starts.
+    Restored,
     /// Copy a closed journal into another; a repeated copy adds the rest
     ///
     /// No process may have the source open.

@@ -1,6 +1,9 @@
 //! The verbs and options of the command line.
 
+mod explain;
 mod kept;
+mod offline;
+mod setup;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,13 +15,17 @@ use qopen::http::AccountsByIdsVersion;
 
 use crate::format::Asked;
 use crate::format::singer::SingerArgs;
+use crate::lang::Lang;
 use crate::settings::{FORWARD, Given};
 use crate::terminal::LogFormat;
 use crate::values::address::address;
 use crate::values::home::home_path;
 use crate::values::out::out_path;
 use crate::values::{RetryCodes, at_least_one, duration, lease, retry_codes};
+pub(crate) use explain::ExplainArgs;
 pub(crate) use kept::{ExportArgs, JournalVerb, PullsVerb, QuarantineVerb, RobotsVerb};
+pub(crate) use offline::{AssembleArgs, ConvertArgs, DiffArgs};
+pub(crate) use setup::{DoctorArgs, InitArgs, ListenArgs};
 
 /// The heading of the settings.
 pub(crate) const SETTINGS: &str = "Settings";
@@ -46,6 +53,12 @@ pub(crate) struct Cli {
     /// Format standard error [env: QOPEN_LOG_FORMAT] [default: text]
     #[arg(long, global = true, value_name = "FORMAT", hide_short_help = true)]
     pub(crate) log_format: Option<LogFormat>,
+    /// Speak English or Chinese [env: QOPEN_LANG, LC_ALL, LANG]
+    ///
+    /// Summaries, progress, warnings, errors and `explain` are in this language. Help, JSON and the
+    /// messages of the log stay English.
+    #[arg(long, global = true, value_name = "LANG", hide_short_help = true)]
+    pub(crate) lang: Option<Lang>,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
@@ -65,6 +78,12 @@ pub(crate) struct Common {
 pub(crate) enum Verb {
     /// Run everything against a simulated platform, without configuration
     Demo(DemoArgs),
+    /// Ask for the settings, check them, and write qopen.toml
+    #[command(after_help = setup::INIT)]
+    Init(InitArgs),
+    /// Wait for callbacks, keep them, and explain each
+    #[command(after_help = setup::LISTEN)]
+    Listen(ListenArgs),
     /// Pull the customer lists of robots into a file
     Pull(PullArgs),
     /// Receive callbacks as a service, and pull on request over HTTP
@@ -74,7 +93,7 @@ pub(crate) enum Verb {
     Simulate(SimulateArgs),
     /// Fold captured callbacks into lists, without network
     Assemble(AssembleArgs),
-    /// Diagnose a captured callback step by step
+    /// Explain an error, or diagnose a captured callback step by step
     Explain(ExplainArgs),
     /// Show what changed between two lists
     Diff(DiffArgs),
@@ -96,23 +115,28 @@ pub(crate) enum Verb {
     Journal(JournalVerb),
     /// Show every setting with its origin, and check the setup
     Doctor(DoctorArgs),
+    /// Ask a running service on this machine whether it is ready
+    Healthcheck(HealthcheckArgs),
     /// Print a completion script for a shell
     Completions {
         /// Print the script of this shell
         shell: Shell,
     },
+    /// Write the man pages of all verbs to a folder
+    Man {
+        /// Write the pages to this folder, which exists
+        #[arg(value_name = "FOLDER", value_parser = home_path())]
+        folder: PathBuf,
+    },
+    /// Print the JSON Schema of qopen.toml
+    Schema,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct DoctorArgs {
-    /// Check that lists can be published there
-    ///
-    /// A file, a folder or a database, as with pull. No list is written.
-    #[arg(long, value_name = "PATH|-|URL", value_parser = out_path())]
-    pub(crate) out: Option<PathBuf>,
-    /// Connect to the platform and request an access token
-    #[arg(long)]
-    pub(crate) online: bool,
+pub(crate) struct HealthcheckArgs {
+    /// Wait this time for an answer
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = duration)]
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -320,78 +344,4 @@ pub(crate) struct SimulateArgs {
     /// Mix every fault that a pull must survive, by this seed
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct AssembleArgs {
-    /// Read captured callbacks, one JSON object per line; - is stdin
-    ///
-    /// A callback may be in its envelope or opened.
-    #[arg(value_name = "FILE", default_value = "-", value_parser = home_path())]
-    pub(crate) files: Vec<PathBuf>,
-    /// Write to a file, a folder with one file per robot, or - for stdout
-    #[arg(long, value_name = "PATH|-", value_parser = out_path())]
-    pub(crate) out: PathBuf,
-    #[command(flatten)]
-    pub(crate) layout: Asked,
-    #[command(flatten)]
-    pub(crate) singer: SingerArgs,
-    /// Assemble only pulls of this robot
-    #[arg(long, value_name = "ID")]
-    pub(crate) robot: Option<String>,
-    /// Assemble only the pull of this mark
-    #[arg(long, value_name = "MARK")]
-    pub(crate) mark: Option<String>,
-    /// Publish a complete list that lacks up to N unidentified accounts
-    ///
-    /// The id of such an account cannot be read.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) allow_unidentified: u64,
-    /// Let an empty complete list replace a list with customers
-    #[arg(long)]
-    pub(crate) allow_empty: bool,
-    /// Replace a last list that cannot be compared
-    #[arg(long)]
-    pub(crate) new_baseline: bool,
-    /// Report as JSON, one object per line
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DiffArgs {
-    /// Compare with this earlier list
-    #[arg(value_name = "OLD", value_parser = home_path())]
-    pub(crate) old: PathBuf,
-    /// Show what changed up to this later list
-    #[arg(value_name = "NEW", value_parser = home_path())]
-    pub(crate) new: PathBuf,
-    /// Write each change as a JSON object, one per line
-    ///
-    /// The lines are those of a changes file: a header for each robot, then a line for each change.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ConvertArgs {
-    /// Read this list in JSON Lines or CSV; - is stdin, JSON Lines only
-    #[arg(value_name = "LIST", value_parser = home_path())]
-    pub(crate) list: PathBuf,
-    /// Write to a file, a folder, or - for stdout
-    ///
-    /// The default is LIST with the ending of the format.
-    #[arg(long, value_name = "PATH|-", value_parser = out_path())]
-    pub(crate) out: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) layout: Asked,
-    #[command(flatten)]
-    pub(crate) singer: SingerArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ExplainArgs {
-    /// Read the callback's body from this file; - is stdin
-    #[arg(value_name = "FILE", default_value = "-", value_parser = home_path())]
-    pub(crate) file: PathBuf,
 }

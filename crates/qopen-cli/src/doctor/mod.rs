@@ -12,6 +12,8 @@ use crate::format::{Asked, Layout, Words};
 use crate::output::Output;
 use crate::say::answer;
 use crate::settings::{self, Settings};
+use crate::topics::warnings;
+pub(crate) use online::{refused, token};
 use report::Report;
 
 pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, Failure> {
@@ -79,15 +81,18 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
     for (title, result) in crate::serve::examine_webhooks(settings) {
         report.check(&title, result);
     }
-    for note in &settings.notes {
-        answer!("WARN  {note}");
+    for (topic, note) in &settings.notes {
+        answer!("WARN  {} [{}]", note.shown(), topic.name);
     }
     match (&settings.exposure, &settings.file) {
         (_, None) => {}
         // A line above names its mistake.
         (None, Some(_)) if settings.problems.iter().any(|it| it.setting().is_none()) => {}
         (None, Some(file)) => answer!("ok    settings file: {}", file.display()),
-        (Some(exposure), Some(_)) => answer!("WARN  settings file: {exposure}"),
+        (Some(exposure), Some(_)) => {
+            let topic = warnings::SETTINGS_EXPOSED.name;
+            answer!("WARN  settings file: {} [{topic}]", exposure.shown());
+        }
     }
     if args.online {
         online::run(settings, &mut report).await;
@@ -112,7 +117,7 @@ fn listener(settings: &Settings) -> Result<String, Failure> {
     let address = settings.listen()?;
     match std::net::TcpListener::bind(address) {
         Ok(_) => Ok(format!("{address} can be listened on")),
-        Err(error) => Err(Failure::usage_of(&format!("{address} cannot be listened on"), &error)),
+        Err(error) => Err(Failure::usage_of(format!("{address} cannot be listened on"), &error)),
     }
 }
 
@@ -139,7 +144,7 @@ fn connections(settings: &Settings) -> Result<String, Failure> {
 }
 
 /// Checks that lists can be published to a place.
-fn output(out: &Path) -> Result<String, Failure> {
+pub(crate) fn output(out: &Path) -> Result<String, Failure> {
     if let Some(url) = database::of(out) {
         database::refuse_password("--out", url)?;
     }

@@ -12,6 +12,7 @@ use crate::exit::{Exit, Failure};
 use crate::report::refusal;
 use crate::say::answer;
 use crate::settings::{ACCESS_TOKEN, BASE_URL, PROXY, Settings};
+use crate::topics::warnings::CLOCK_SKEW;
 
 /// Time limit for a connection to one address of the platform.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -71,7 +72,7 @@ async fn connect(url: &str) -> Result<String, Failure> {
     let began = Instant::now();
     let addresses = lookup_host(&place).await;
     let addresses: Vec<_> =
-        addresses.map_err(|error| Failure::unexpected(&what("resolved"), &error))?.collect();
+        addresses.map_err(|error| Failure::unexpected(what("resolved"), &error))?.collect();
     let mut last = std::io::Error::other("it has no address");
     for address in &addresses {
         last = match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
@@ -86,7 +87,7 @@ async fn connect(url: &str) -> Result<String, Failure> {
             Err(_) => std::io::Error::other(format!("no answer within {} s", CONNECT.as_secs())),
         };
     }
-    Err(Failure::unexpected(&what("reached"), &last))
+    Err(Failure::unexpected(what("reached"), &last))
 }
 
 /// `HOST:PORT` of a URL that a sender has accepted.
@@ -103,14 +104,16 @@ fn host_and_port(url: &str) -> String {
     }
 }
 
-async fn token(sender: &Sender) -> Result<String, Failure> {
+/// Asks the platform for an access token.
+pub(crate) async fn token(sender: &Sender) -> Result<String, Failure> {
     match sender.check_token().await {
         Ok(()) => Ok("the platform issued one for app key and secret".to_owned()),
         Err(error) => Err(refused(&error)),
     }
 }
 
-fn refused(error: &SendError) -> Failure {
+/// Describes a request that failed.
+pub(crate) fn refused(error: &SendError) -> Failure {
     match error.is_refusal() {
         true => Failure::new(Exit::Refused, refusal(error)),
         false => Failure::unexpected("", error),
@@ -124,8 +127,8 @@ fn clock(date: &str, now: Timestamp) -> Option<String> {
     let (seconds, far) = (difference.as_secs(), difference.unsigned_abs() >= SKEW);
     let side = if seconds < 0 { "behind" } else { "ahead of" };
     let (word, hint) = match far {
-        true => ("WARN ", "; set this machine's clock by NTP"),
-        false => ("ok   ", ""),
+        true => ("WARN ", format!("; set this machine's clock by NTP [{}]", CLOCK_SKEW.name)),
+        false => ("ok   ", String::new()),
     };
     Some(format!(
         "{word} clock: the platform's is {} s {side} this one{hint}",

@@ -29,7 +29,9 @@ impl Report {
 
     pub(super) fn fail(&mut self, what: &str, failure: &Failure) {
         self.exits.push(failure.exit);
-        answer!("FAIL  {what}{}", failure.to_string().replace('\n', "\n    "));
+        let (message, topic) = (failure.message().shown(), failure.topic().name);
+        let (first, rest) = message.split_at(message.find('\n').unwrap_or(message.len()));
+        answer!("FAIL  {what}{first} [{topic}]{}", rest.replace('\n', "\n    "));
     }
 
     pub(super) fn exit(&self) -> Exit {

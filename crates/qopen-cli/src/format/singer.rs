@@ -12,6 +12,7 @@ use qopen::types::RobotId;
 
 use crate::exit::Failure;
 use crate::say::caution;
+use crate::topics::warnings;
 use crate::values::home::home_path;
 
 /// Options of Singer.
@@ -129,6 +130,9 @@ pub(crate) fn say_left_out(robots: &[RobotId]) {
         names.push_str(&format!(" and {} more", robots.len() - SHOWN));
     }
     caution!(
-        "qopen: ACTIVATE_VERSION is left out, because the target would lose the customers of robots of earlier messages: {names}; pull all robots together, or drop those with --new-baseline"
+        warnings::ACTIVATE_LEFT_OUT,
+        "ACTIVATE_VERSION is left out, because the target would lose the customers of robots of earlier messages: {names}; pull all robots together, or drop those with --new-baseline",
+        "省略了 ACTIVATE_VERSION，否则目标端会丢失之前消息中机器人的客户：{names}；请一起拉取全部机器人，或用 --new-baseline 去掉它们",
+        names = names,
     );
 }

@@ -1,5 +1,7 @@
 //! The command line with its two helps: `-h` for a verb's own options, `--help` for all.
 
+pub(crate) mod man;
+
 use clap::{Arg, Command, CommandFactory as _};
 
 use crate::args::{Cli, SETTINGS};

@@ -2,12 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
+
 use clap::Command;
 
 use super::command;
+use crate::lang::Lang;
+use crate::settings::ALL;
+use crate::topics;
 
 /// Calls `visit` with each verb and its path, the root first.
-fn walk(command: &Command, path: &[&str], visit: &mut impl FnMut(&[&str], &Command)) {
+pub(super) fn walk(command: &Command, path: &[&str], visit: &mut impl FnMut(&[&str], &Command)) {
     visit(path, command);
     for verb in command.get_subcommands() {
         walk(verb, &[path, &[verb.get_name()]].concat(), visit);
@@ -97,4 +102,39 @@ fn a_line_of_help_is_short_and_says_what_to_do() {
         }
     });
     assert!(lines >= 70, "{lines}");
+}
+
+/// Commands, options and settings in the entries of `qopen explain` exist.
+#[test]
+fn topics_name_real_commands_options_and_settings() {
+    let (root, mut flags) = (command(), BTreeSet::new());
+    walk(&root, &[], &mut |_, verb| {
+        flags.extend(
+            verb.get_arguments().filter_map(|it| it.get_long()).map(|it| format!("--{it}")),
+        );
+    });
+    let (mut commands, mut options) = (0, 0);
+    for topic in topics::all() {
+        let text = topic.to_text(Lang::En, usize::MAX);
+        for code in text.split('`').skip(1).step_by(2) {
+            for flag in code.split([' ', '=']).filter(|it| it.starts_with("--")) {
+                // Options of other programs, and of every command.
+                let is_other = ["--env-file", "--help"].contains(&flag);
+                assert!(is_other || flags.contains(flag), "{}: {flag}", topic.name);
+                options += 1;
+            }
+            let variable = code.split(['=', ' ']).find(|it| it.starts_with("QOPEN_"));
+            let is_known = |it: &str| it == "QOPEN_LOG" || ALL.iter().any(|spec| spec.env == it);
+            // A name that ends in _ is the beginning of several.
+            assert!(variable.is_none_or(|it| it.ends_with('_') || is_known(it)), "{code}");
+            let Some(words) = code.strip_prefix("qopen ") else { continue };
+            let mut verb = &root;
+            for word in words.split(' ').take_while(|it| it.starts_with(char::is_lowercase)) {
+                let known = verb.find_subcommand(word);
+                verb = known.unwrap_or_else(|| panic!("{}: `{code}`", topic.name));
+            }
+            commands += 1;
+        }
+    }
+    assert!(commands > 30 && options > 30, "{commands} {options}");
 }

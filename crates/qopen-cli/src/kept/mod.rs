@@ -181,7 +181,7 @@ fn failed(error: JournalError) -> Failure {
 
 /// Returns the id of a pull.
 pub(crate) fn id(name: &PullName) -> Result<PullId, Failure> {
-    let wrong = |error| Failure::usage_of(&name.to_string(), &error);
+    let wrong = |error| Failure::usage_of(name.to_string(), &error);
     let robot_id = RobotId::new(&name.robot_id).map_err(wrong)?;
     Ok(PullId { robot_id, mark_id: MarkId::new(&name.mark_id).map_err(wrong)? })
 }

@@ -239,7 +239,12 @@ impl Line {
         if let (Some(revision), Some(output)) = (self.revision, &self.output) {
             parts.push(format!("revision {revision} in {output}"));
         }
-        parts.extend(self.changes.as_ref().and_then(|it| kinds_in_words(&it.counts)));
+        parts.extend(
+            self.changes
+                .as_ref()
+                .and_then(|it| kinds_in_words(&it.counts))
+                .map(|it| it.english().to_owned()),
+        );
         parts.extend(self.waits(hint));
         answer!("{}", parts.join(", "));
     }
@@ -343,8 +348,10 @@ fn words(note: &Note) -> String {
         Note::Adopted => "adopted: another system requested it".to_owned(),
         Note::CancelRequested => "its end was requested".to_owned(),
         Note::Published { revision, accounts, location, changes, compared, .. } => {
-            let changes = changes.map(|it| format!("; {}", in_words(it))).unwrap_or_default();
-            let compared = compared.as_ref().map(|it| format!("; {}", compared_in_words(it)));
+            let changes =
+                changes.map(|it| format!("; {}", in_words(it).english())).unwrap_or_default();
+            let compared =
+                compared.as_ref().map(|it| format!("; {}", compared_in_words(it).english()));
             let (accounts, compared) =
                 (count(*accounts, "customer", "customers"), compared.unwrap_or_default());
             format!("revision {revision} published: {accounts} in {location}{changes}{compared}")

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use qopen::types::Secret;
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, Response, StatusCode, redirect};
+use reqwest::{Client, Method, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -13,6 +13,7 @@ use super::item::{Item, Retried};
 use super::pull::{Checked, Line, NoteLine, PullName};
 use crate::exit::{Exit, Failure};
 use crate::format::Layout;
+use crate::loopback;
 use crate::settings::{CONTROL_TOKEN, Settings};
 
 /// Time limit for a connection.
@@ -48,11 +49,7 @@ impl Remote {
         holder: &str,
         settings: &Settings,
     ) -> Result<Self, Failure> {
-        // reqwest asks for a provider even where no address has TLS. Another one may be there.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // The API is on this machine. Neither a proxy nor a redirect may learn the token.
-        let client = Client::builder().no_proxy().redirect(redirect::Policy::none());
-        let client = client.connect_timeout(CONNECT).build();
+        let client = loopback::client()?.connect_timeout(CONNECT).build();
         let client = client.map_err(|error| Failure::unexpected("the HTTP client", &error))?;
         let token = settings.get(&CONTROL_TOKEN).map(|(token, _)| token.clone());
         Ok(Self { address, token, client, holder: holder.to_owned() })
@@ -90,7 +87,7 @@ impl Remote {
             while self.next(&mut events, LONG_ANSWER).await?.is_some() {}
             if delete().await?.status() == StatusCode::ACCEPTED {
                 let why = std::io::Error::other("the pull was started again meanwhile; try again");
-                return Err(Failure::unexpected(&format!("{pull} is not deleted"), &why));
+                return Err(Failure::unexpected(format!("{pull} is not deleted"), &why));
             }
         }
         Ok(())
@@ -248,9 +245,9 @@ impl Remote {
         refusal.map_or_else(|_| "no reason was given".to_owned(), |it| it.error)
     }
 
-    fn failed(&self, what: &str, error: &dyn std::error::Error) -> Failure {
+    fn failed(&self, what: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
         let address = self.address;
-        Failure::unexpected(&format!("the control API of `qopen serve` at {address} {what}"), error)
+        Failure::unexpected(format!("the control API of `qopen serve` at {address} {what}"), error)
     }
 }
 

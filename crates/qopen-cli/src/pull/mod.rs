@@ -17,6 +17,7 @@ use crate::args::PullArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::{Layout, singer};
+use crate::lang::phrase;
 use crate::output::room;
 use crate::report::{Came, Commands, Reporter};
 use crate::robot_events::RobotEvents;
@@ -41,8 +42,10 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     settings.check_receiving()?;
     let location = settings.journal()?;
     if location.is_shared() {
-        return Err(Failure::usage(format!(
-            "the journal in {location} is shared: ask a `qopen serve` that uses it for a pull (POST /v1/pulls), or pull by a journal in a folder, without --journal"
+        return Err(Failure::usage(phrase!(
+            "the journal in {location} is shared: ask a `qopen serve` that uses it for a pull (POST /v1/pulls), or pull by a journal in a folder, without --journal",
+            "{location} 中的持久化存储是共享的：请向使用它的 `qopen serve` 请求拉取（POST /v1/pulls），或不用 --journal，以文件夹中的持久化存储拉取",
+            location = location,
         )));
     }
     let sender = wiring::sender(&args.receiving, &settings)?;
@@ -65,7 +68,8 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     output.check_last(args.receiving.new_baseline)?;
     let too_long = || room::too_long(&output, layout, &wanted.robots(), &known);
     if let Some(why) = tokio::task::block_in_place(too_long) {
-        return Err(Failure::usage(format!("the output: {why}")));
+        let what = phrase!("the output: {why}", "输出位置：{why}", why = why);
+        return Err(Failure::usage(what));
     }
     drop(known);
     let receiving = &args.receiving;
@@ -131,8 +135,9 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
 
 /// Ends an interrupted pull, which a new one replaces.
 async fn end(client: &Client, journal: &dyn Store, state: &PullState) -> Result<(), Failure> {
-    let fails = |error: &dyn std::error::Error| {
-        Failure::unexpected(&format!("{} cannot be ended", state.pull), error)
+    let fails = |error: &(dyn std::error::Error + 'static)| {
+        let what = phrase!("{pull} cannot be ended", "{pull} 无法结束", pull = state.pull);
+        Failure::unexpected(what, error)
     };
     if state.ended().is_some() {
         return Ok(());

@@ -5,11 +5,14 @@ use qopen::journal::PullId;
 use qopen::sink::{ListKind, SinkError};
 use qopen::types::MarkId;
 use qopen::{Outcome, PublishError, PublishOptions, Published};
+use tracing::Level;
 
-use crate::exit::{Exit, chain};
+use crate::exit::{Exit, chained};
+use crate::lang::{Phrase, phrase};
 use crate::output::Output;
-use crate::report::{Came, Step, Summary, count};
-use crate::say::say;
+use crate::report::{CUSTOMERS_ARE, Came, Step, Summary};
+use crate::say;
+use crate::topics::{Topic, exits, lists};
 
 /// Whether another pull brought the same customers.
 #[derive(Clone, Debug)]
@@ -18,7 +21,7 @@ pub(crate) enum Confirmation {
     /// The earlier pull.
     By(MarkId),
     /// No two consecutive lists had the same customers, for this reason.
-    Failed(String),
+    Failed(Phrase),
 }
 
 impl Confirmation {
@@ -59,7 +62,9 @@ impl Pulled {
         let mut summary = Summary::of(&self.outcome, came);
         match &self.confirmation {
             Confirmation::By(mark) => summary.confirmed(mark),
-            Confirmation::Failed(why) => summary.keep_back_decided(why.clone()),
+            Confirmation::Failed(why) => {
+                summary.keep_back_decided(&lists::NOT_CONFIRMED, why.clone());
+            }
             Confirmation::NotAsked => {}
         }
         summary
@@ -107,9 +112,14 @@ pub(crate) async fn publish(
 /// Prints the robots of the last list that a published one leaves out.
 pub(crate) fn say_left_out(published: &Published) {
     for LeftOutRobot { robot_id, accounts, .. } in &published.left_out {
-        let customers = count(*accounts, "customer is", "customers are");
-        let location = &published.location;
-        say!("qopen: robot {robot_id} is left out: its {customers} gone from {location}");
+        let said = phrase!(
+            "robot {robot} is left out: its {customers} gone from {location}",
+            "不含机器人 {robot}：{location} 中不再有它的 {customers}",
+            robot = robot_id,
+            customers = CUSTOMERS_ARE.count(*accounts),
+            location = published.location,
+        );
+        say::remark(Level::INFO, &lists::LEFT_OUT, &said);
     }
 }
 
@@ -145,7 +155,7 @@ pub(crate) fn add_written(
 }
 
 fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
-    let why = chain("", error);
+    let (why, topic) = (chained("", error), topic_of(error));
     match error {
         PublishError::Superseded { pull, .. } if pull == id => return summary.superseded(why),
         // Complete by its own evidence, but kept back.
@@ -156,12 +166,12 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
             summary.is_kept_apart = location.is_some();
             return match error {
                 // Another pull may bring the lost page.
-                PublishError::PagesLost { .. } => summary.keep_back(why),
-                _ => summary.keep_back_decided(why),
+                PublishError::PagesLost { .. } => summary.keep_back(topic, why),
+                _ => summary.keep_back_decided(topic, why),
             };
         }
         PublishError::Empty { .. } | PublishError::Unverified { .. } => {
-            summary.keep_back_decided(why);
+            summary.keep_back_decided(topic, why);
             summary.step = Some(Step::AllowEmpty);
             if let PublishError::Unverified { unverified, .. } = error {
                 summary.gone_unverified = Some(*unverified);
@@ -171,7 +181,8 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
         }
         // The journal says that the pull is open again.
         error if error.is_loss() => {
-            return summary.keep_back(format!("{why}; pull again"));
+            let why = phrase!("{why}; pull again", "{why}；请重新拉取", why = why);
+            return summary.keep_back(topic, why);
         }
         PublishError::Unfit { location, .. } => {
             summary.output = Some(location.clone());
@@ -188,5 +199,23 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
         PublishError::Superseded { .. } => Step::Again,
         _ => Step::PublishAgain,
     });
+    summary.topic = Some(topic);
     (summary.error, summary.why) = (Some(why.clone()), why);
+}
+
+/// What explains that a list was not published.
+fn topic_of(error: &PublishError) -> &'static Topic {
+    match error {
+        PublishError::Superseded { .. } => &lists::SUPERSEDED,
+        PublishError::PagesLost { .. } => &lists::PAGES_LOST,
+        PublishError::Held { .. } => &lists::HELD,
+        PublishError::RobotsLeftOut { .. } => &lists::ROBOTS_LEFT_OUT,
+        PublishError::Empty { .. } => &lists::EMPTY_LIST,
+        PublishError::Unverified { .. } => &lists::GONE_UNVERIFIED,
+        PublishError::Sink(SinkError::Previous { .. } | SinkError::PreviousRows { .. }) => {
+            &lists::NOT_COMPARABLE
+        }
+        error if error.is_loss() => &lists::JOURNAL_LOST,
+        _ => &exits::OUTPUT,
+    }
 }

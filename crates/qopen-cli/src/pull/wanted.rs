@@ -10,9 +10,10 @@ use crate::args::PullArgs;
 use crate::database;
 use crate::exit::Failure;
 use crate::format::{Asked, Layout};
+use crate::lang::{Text, phrase};
 use crate::output::place::Place;
-use crate::report::count;
-use crate::say::say;
+use crate::report::PAGES;
+use crate::say::tell;
 use crate::values::in_units;
 use crate::values::out::is_database;
 
@@ -59,29 +60,39 @@ impl Wanted {
             };
             let mark = &state.pull.mark_id;
             let replaced = if !is_as_asked(state, args) {
-                Some("was started with other options")
+                Some(Text::new("was started with other options", "的选项不同"))
             } else if is_stale(state) {
-                Some("is past its deadline")
+                Some(Text::new("is past its deadline", "已超过截止时间"))
             } else if !state.damaged.is_empty() {
-                Some("has lost pages in the journal")
+                Some(Text::new("has lost pages in the journal", "在持久化存储中丢失了分页"))
             } else if is_without_customers(state) && !args.receiving.allow_empty {
-                Some("has no customers, which only --allow-empty publishes")
+                Some(Text::new(
+                    "has no customers, which only --allow-empty publishes",
+                    "没有客户，只有 --allow-empty 才会发布",
+                ))
             } else if is_empty(state) {
-                Some("has no page")
+                Some(Text::new("has no page", "没有分页"))
             } else {
                 None
             };
             if let Some(why) = replaced {
-                say!(
-                    "qopen: the interrupted pull {mark} of robot {robot} {why}; requesting the list anew"
+                tell!(
+                    "the interrupted pull {mark} of robot {robot} {why}; requesting the list anew",
+                    "机器人 {robot} 中断的拉取 {mark} {why}；正在重新请求列表",
+                    mark = mark,
+                    robot = robot,
+                    why = why,
                 );
                 wanted.replaced.push(state.clone());
                 wanted.new.push(robot);
                 continue;
             }
-            let pages = count(state.pages, "page", "pages");
-            say!(
-                "qopen: resuming the interrupted pull {mark} of robot {robot}, {pages} so far (--new requests the list anew)"
+            tell!(
+                "resuming the interrupted pull {mark} of robot {robot}, {pages} so far (--new requests the list anew)",
+                "继续机器人 {robot} 中断的拉取 {mark}，目前 {pages}（--new 可重新请求列表）",
+                mark = mark,
+                robot = robot,
+                pages = PAGES.count(state.pages),
             );
             say_unfollowed(state, args);
             wanted.resumed.push(state.clone());
@@ -95,8 +106,10 @@ impl Wanted {
         for state in &self.resumed {
             if !robots.insert(&state.pull.robot_id) {
                 let robot = &state.pull.robot_id;
-                return Err(Failure::usage(format!(
-                    "two of these pulls are of robot {robot}; resume them one by one"
+                return Err(Failure::usage(phrase!(
+                    "two of these pulls are of robot {robot}; resume them one by one",
+                    "其中两次拉取属于机器人 {robot}；请逐个继续",
+                    robot = robot,
                 )));
             }
         }
@@ -109,8 +122,10 @@ impl Wanted {
         if !args.resume.is_empty() {
             let places: Vec<_> = self.resumed.iter().map(Place::of).collect();
             if args.out.is_none() && places.windows(2).any(|pair| pair[0] != pair[1]) {
-                let message = "the lists of these pulls have different places; give --out PATH, or resume the pulls one by one";
-                return Err(Failure::usage(message));
+                return Err(Failure::usage(phrase!(
+                    "the lists of these pulls have different places; give --out PATH, or resume the pulls one by one",
+                    "这些拉取的列表位置不同；请给出 --out PATH，或逐个继续",
+                )));
             }
             before = places.into_iter().next().flatten();
         }
@@ -129,7 +144,10 @@ impl Wanted {
             database::refuse_password("--out", url)?;
         }
         let out = args.out.clone().or(before.map(|it| it.out));
-        let unknown = "this pull has no place for its list; give --out PATH";
+        let unknown = phrase!(
+            "this pull has no place for its list; give --out PATH",
+            "该拉取没有列表的位置；请给出 --out PATH",
+        );
         let out = out.ok_or_else(|| Failure::usage(unknown))?;
         let folder = out.is_dir();
         let Layout { format, csv } = layout;
@@ -202,6 +220,11 @@ fn say_unfollowed(state: &PullState, args: &PullArgs) {
     }
     if !kept.is_empty() {
         let (mark, kept) = (&state.pull.mark_id, kept.join(" "));
-        say!("qopen: the resumed pull {mark} keeps {kept} of its start");
+        tell!(
+            "the resumed pull {mark} keeps {kept} of its start",
+            "继续的拉取 {mark} 沿用开始时的 {kept}",
+            mark = mark,
+            kept = kept,
+        );
     }
 }

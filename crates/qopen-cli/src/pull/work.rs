@@ -13,10 +13,11 @@ use tokio::sync::watch;
 use super::publish::{Pulled, publish};
 use crate::args::PullArgs;
 use crate::exit::{Exit, Failure};
+use crate::lang::phrase;
 use crate::output::Output;
-use crate::report::{Came, Reporter, Summary};
+use crate::report::{self, Came, Reporter, Summary, end_state};
 use crate::robot_events::RobotEvents;
-use crate::say::{one_line, say};
+use crate::say::{self, one_line};
 use crate::{robot_state, wiring};
 
 /// Time limit for a publication in flight after a signal.
@@ -39,7 +40,8 @@ impl Begun {
         args: &PullArgs,
     ) -> Result<Self, Failure> {
         let pull = client.resume(&state.pull).await.map_err(|error| {
-            Failure::unexpected(&format!("{} cannot be resumed", state.pull), &error)
+            let what = phrase!("{pull} cannot be resumed", "{pull} 无法继续", pull = state.pull);
+            Failure::unexpected(what, &error)
         })?;
         Ok(Self::Resumed { pull: Box::new(pull), then_new: args.resume.is_empty() })
     }
@@ -125,17 +127,20 @@ impl Work {
         }
         let PullId { robot_id, mark_id } = &outcome.progress.pull;
         self.reporter.forget(&outcome.progress.pull);
-        self.reporter.note(&format!(
-            "the resumed pull {mark_id} of robot {robot_id} is {}: {}; requesting the list anew",
-            outcome.status.end_state(),
-            one_line(&outcome.status.to_string())
+        self.reporter.note(&phrase!(
+            "the resumed pull {mark} of robot {robot} is {state}: {why}; requesting the list anew",
+            "机器人 {robot} 继续的拉取 {mark} {state}：{why}；正在重新请求列表",
+            mark = mark_id,
+            robot = robot_id,
+            state = end_state(&outcome.status.end_state()),
+            why = report::ended(&outcome.status).map(one_line),
         ));
         let anew = self.follow(Begun::New(robot_id.clone()), args).await;
         let why = match &anew {
             Ok(Ended::Outcome(it)) if !it.outcome.status.is_complete() => {
-                it.outcome.status.to_string()
+                report::ended(&it.outcome.status)
             }
-            Err(failure) => failure.to_string(),
+            Err(failure) => failure.message().clone(),
             Ok(_) => return anew,
         };
         if !is_doubtful {
@@ -144,16 +149,19 @@ impl Work {
         if let Ok(Ended::Outcome(it)) = &anew {
             self.reporter.forget(&it.outcome.progress.pull);
         }
-        self.reporter.note(&format!(
-            "the new request of robot {robot_id} brought no complete list: {}; the list of {mark_id} counts",
-            one_line(&why)
+        self.reporter.note(&phrase!(
+            "the new request of robot {robot} brought no complete list: {why}; the list of {mark} counts",
+            "机器人 {robot} 的新请求没有得到完整的列表：{why}；以 {mark} 的列表为准",
+            robot = robot_id,
+            why = why.map(one_line),
+            mark = mark_id,
         ));
         Ok(ended)
     }
 
     /// Follows one pull to its end.
     pub(super) async fn follow(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
-        let fails = |error: &dyn std::error::Error| Failure::unexpected("", error);
+        let fails = |error: &(dyn std::error::Error + 'static)| Failure::unexpected("", error);
         let mut pull = match begun {
             Begun::Resumed { pull, .. } => *pull,
             Begun::New(robot) => {
@@ -238,8 +246,11 @@ impl Work {
                     return Ok(Ended::Outcome(pulled));
                 }
                 let PullId { robot_id, mark_id } = &pulled.outcome.progress.pull;
-                self.reporter.note(&format!(
-                    "robot {robot_id}: the list of {mark_id} lacks pages; requesting it anew"
+                self.reporter.note(&phrase!(
+                    "robot {robot}: the list of {mark} lacks pages; requesting it anew",
+                    "机器人 {robot}：{mark} 的列表缺少分页；正在重新请求",
+                    robot = robot_id,
+                    mark = mark_id,
                 ));
                 self.pull(Begun::New(robot_id.clone()), args).await
             });
@@ -266,7 +277,7 @@ impl Work {
                     exits.push(Exit::Interrupted);
                 }
                 Err(failure) => {
-                    say!("qopen: {failure}");
+                    say::failure(&failure);
                     exits.push(failure.exit);
                 }
             }

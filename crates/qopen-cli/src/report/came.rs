@@ -5,7 +5,10 @@ use qopen::callback::listener::Listener;
 use qopen::types::Reading;
 use qopen::{Stats, UnknownPull};
 
-use super::words::of;
+use super::rejections::{advice, nouns, rejection};
+use super::words::{Noun, of};
+use crate::lang::{COMMA, Phrase, SEMICOLON, Text, phrase};
+use crate::topics::{self, Topic, callbacks};
 
 /// Counts of everything that the callback listener received.
 #[derive(Clone, Debug, Default)]
@@ -31,22 +34,35 @@ pub(crate) struct Came {
 /// A kind of request other than a page of the pull, with its count and advice.
 #[derive(Debug)]
 pub(crate) struct Finding {
-    pub(crate) kind: &'static str,
+    pub(crate) topic: &'static Topic,
     pub(crate) count: u64,
-    /// The noun, in the number of `count`.
-    what: String,
+    /// The number and its noun.
+    what: Phrase,
     /// What to check. Empty for traffic that needs no attention.
-    pub(super) advice: String,
+    pub(super) advice: Phrase,
 }
 
 impl Finding {
     /// Returns count, kind and advice.
-    pub(crate) fn sentence(&self) -> String {
-        let Self { count, what, advice, .. } = self;
+    pub(crate) fn sentence(&self) -> Phrase {
+        let Self { what, advice, .. } = self;
         match advice.is_empty() {
-            true => format!("{count} {what}"),
-            false => format!("{count} {what}; {advice}"),
+            true => what.clone(),
+            false => phrase!("{what}; {advice}", "{what}；{advice}", what = what, advice = advice),
         }
+    }
+
+    /// Whether the requests were refused, and the journal has nothing of them.
+    pub(crate) fn is_of_refused(&self) -> bool {
+        const KEPT: [&Topic; 6] = [
+            &callbacks::UNDECRYPTED,
+            &callbacks::UNKNOWN_PAGES,
+            &callbacks::UNREADABLE,
+            &callbacks::STRAY_REPORTS,
+            &callbacks::OTHER_EVENTS,
+            &callbacks::MILLISECONDS,
+        ];
+        !KEPT.iter().any(|it| it.name == self.topic.name)
     }
 }
 
@@ -91,192 +107,114 @@ impl Came {
     }
 
     /// Returns rejected callbacks by reason, for a list that is complete nevertheless.
-    pub(super) fn rejections_in_words(&self) -> Option<String> {
+    pub(super) fn rejections_in_words(&self) -> Option<Phrase> {
         let rejected = self.rejected();
-        let parts: Vec<_> =
-            self.rejections.iter().map(|(it, count)| format!("{count} {}", it.as_str())).collect();
-        let were = of(rejected, "callback was", "callbacks were");
-        let since = if self.is_of_process { " since the start of the service" } else { "" };
-        (rejected > 0).then(|| format!("{rejected} {were} rejected{since}: {}", parts.join(", ")))
+        let part = |(it, count): &(RejectReason, u64)| {
+            phrase!("{count} {name}", "{name} {count}", count = count, name = it.as_str())
+        };
+        let parts: Vec<_> = self.rejections.iter().map(part).collect();
+        let since = match self.is_of_process {
+            true => Text::new(" since the start of the service", "服务启动以来"),
+            false => Text::new("", ""),
+        };
+        (rejected > 0).then(|| {
+            phrase!(
+                "{rejected} {were} rejected{since}: {parts}",
+                "{since}拒绝了 {rejected} 条回调：{parts}",
+                rejected = rejected,
+                were = of(rejected, "callback was", "callbacks were"),
+                since = since,
+                parts = Phrase::join(&parts, COMMA),
+            )
+        })
     }
 
     /// Returns the findings that need attention.
-    pub(super) fn troubles(&self) -> Vec<String> {
-        let findings = self.findings();
-        findings.iter().filter(|it| !it.advice.is_empty()).map(Finding::sentence).collect()
+    pub(super) fn troubles(&self) -> Vec<Finding> {
+        self.findings().into_iter().filter(|it| !it.advice.is_empty()).collect()
     }
 
     /// Returns troubles in a few words, for a progress line. Empty without troubles.
-    pub(crate) fn in_short(&self) -> String {
+    pub(crate) fn in_short(&self) -> Phrase {
         let parts = [
-            (self.rejected(), "rejected"),
-            (self.undecrypted, "not decrypted"),
-            (self.other_paths, "to other paths"),
+            (self.rejected(), Text::new("rejected", "被拒绝")),
+            (self.undecrypted, Text::new("not decrypted", "无法解密")),
+            (self.other_paths, Text::new("to other paths", "发往其他路径")),
         ];
         let parts: Vec<_> = parts
             .into_iter()
             .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} {what}"))
+            .map(|(n, what)| phrase!("{n} {what}", "{n} 条{what}", n = n, what = what))
             .collect();
-        parts.join(", ")
+        Phrase::join(&parts, COMMA)
     }
 
     /// Returns all findings, the most telling first.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let mut add = |kind, count: u64, what: (&str, &str), advice: String| {
+        let mut add = |topic, count: u64, what: Noun, advice: Phrase| {
             if count > 0 {
-                let what = of(count, what.0, what.1).to_owned();
-                findings.push(Finding { kind, count, what, advice });
+                findings.push(Finding { topic, count, what: what.count(count), advice });
             }
         };
-        add(
-            "undecrypted",
-            self.undecrypted,
-            ("verified callback that does not decrypt", "verified callbacks that do not decrypt"),
-            "is QOPEN_ENCODING_AES_KEY the console's?".into(),
-        );
+        add(&callbacks::UNDECRYPTED, self.undecrypted, nouns::UNDECRYPTED, advice::AES_KEY.into());
         for (reason, count) in &self.rejections {
-            let (one, many, advice) = rejection(*reason);
-            add(reason.as_str(), *count, (one, many), advice.into());
+            let (what, advice) = rejection(*reason);
+            add(topics::of_rejection(*reason), *count, what, advice.into());
         }
         let last = self.last_path.as_deref().unwrap_or_default();
-        add(
-            "other_paths",
-            self.other_paths,
-            ("request to another path", "requests to other paths"),
-            format!(
-                "the last went to {last}, callbacks are taken at {} (QOPEN_CALLBACK_PATH)",
-                self.path
-            ),
+        let paths = phrase!(
+            "the last went to {last}, callbacks are taken at {path} (QOPEN_CALLBACK_PATH)",
+            "最后一次请求的是 {last}，回调路径为 {path}（QOPEN_CALLBACK_PATH）",
+            last = last,
+            path = self.path,
         );
-        add(
-            "unknown_pages",
-            self.unknown_pages,
-            ("verified page of another pull", "verified pages of other pulls"),
-            self.last_unknown.as_ref().map(nearest).unwrap_or_default(),
-        );
-        add(
-            "unreadable",
-            self.unreadable.saturating_sub(self.undecrypted + self.unknown_pages),
-            ("verified callback that cannot be read", "verified callbacks that cannot be read"),
-            "`qopen quarantine list` shows them".into(),
-        );
-        add(
-            "stray_reports",
-            self.stray_reports,
-            ("error report of another pull", "error reports of other pulls"),
-            String::new(),
-        );
+        add(&callbacks::OTHER_PATHS, self.other_paths, nouns::OTHER_PATHS, paths);
+        let near = self.last_unknown.as_ref().map(nearest).unwrap_or_default();
+        add(&callbacks::UNKNOWN_PAGES, self.unknown_pages, nouns::UNKNOWN_PAGES, near);
+        let unreadable = self.unreadable.saturating_sub(self.undecrypted + self.unknown_pages);
+        add(&callbacks::UNREADABLE, unreadable, nouns::UNREADABLE, advice::UNREADABLE.into());
+        let nothing = Phrase::default;
+        add(&callbacks::STRAY_REPORTS, self.stray_reports, nouns::STRAY_REPORTS, nothing());
         let odd = self.unreadable.saturating_sub(self.undecrypted);
-        add(
-            "other_events",
-            self.other_events.saturating_sub(odd),
-            ("other event", "other events"),
-            String::new(),
-        );
-        add(
-            "other_methods",
-            self.other_methods.saturating_sub(self.echo_checks),
-            ("request with another method than POST", "requests with another method than POST"),
-            "the platform sends callbacks as POST".into(),
-        );
-        add(
-            "echo_checks",
-            self.echo_checks,
-            ("check of the URL by a console (GET with echostr)", "checks of the URL by a console (GET with echostr)"),
-            "this console's callbacks are POSTs and expect `success`, so save the URL without that check".into(),
-        );
-        add(
-            "proxy_protocol",
-            self.proxy_protocol,
-            (
-                "connection that begins with the PROXY protocol",
-                "connections that begin with the PROXY protocol",
-            ),
-            "turn the PROXY protocol off towards this listener".into(),
-        );
+        let others = self.other_events.saturating_sub(odd);
+        add(&callbacks::OTHER_EVENTS, others, nouns::OTHER_EVENTS, nothing());
+        let methods = self.other_methods.saturating_sub(self.echo_checks);
+        add(&callbacks::OTHER_METHODS, methods, nouns::OTHER_METHODS, advice::METHODS.into());
+        add(&callbacks::ECHO_CHECKS, self.echo_checks, nouns::ECHO_CHECKS, advice::ECHO.into());
+        let proxied = self.proxy_protocol;
+        add(&callbacks::PROXY_PROTOCOL, proxied, nouns::PROXY_PROTOCOL, advice::PROXY.into());
         let milliseconds = self.readings.iter().find(|it| it.0 == Reading::Milliseconds);
-        add(
-            "milliseconds",
-            milliseconds.map_or(0, |it| it.1),
-            ("timestamp in milliseconds", "timestamps in milliseconds"),
-            String::new(),
-        );
+        let milliseconds = milliseconds.map_or(0, |it| it.1);
+        add(&callbacks::MILLISECONDS, milliseconds, nouns::MILLISECONDS, nothing());
         findings
     }
 
-    /// Returns the findings of a pull without pages. `None` if nothing came.
-    pub(crate) fn instead(&self) -> Option<String> {
-        let parts: Vec<_> = self.findings().iter().map(Finding::sentence).collect();
-        (!parts.is_empty()).then(|| parts.join("; "))
+    /// Returns the findings of a pull without pages, and the topic of the first. `None` if nothing came.
+    pub(crate) fn instead(&self) -> Option<(Phrase, &'static Topic)> {
+        let findings = self.findings();
+        let topic = findings.first()?.topic;
+        let parts: Vec<_> = findings.iter().map(Finding::sentence).collect();
+        Some((Phrase::join(&parts, SEMICOLON), topic))
     }
 }
 
-/// Describes a rejection: one, several, and the advice.
-fn rejection(reason: RejectReason) -> (&'static str, &'static str, &'static str) {
-    match reason {
-        RejectReason::Malformed => (
-            "request without an envelope",
-            "requests without an envelope",
-            "does a proxy change the body?",
-        ),
-        RejectReason::AppKey => (
-            "callback for another app key",
-            "callbacks for another app key",
-            "is QOPEN_APP_KEY the console's?",
-        ),
-        RejectReason::Signature => (
-            "callback with a wrong signature",
-            "callbacks with a wrong signature",
-            "is QOPEN_CALLBACK_TOKEN the console's?",
-        ),
-        RejectReason::Stale => (
-            "callback with a stale timestamp",
-            "callbacks with a stale timestamp",
-            "is this machine's clock right? QOPEN_REFUSE_STALE sets the tolerance",
-        ),
-        RejectReason::Undecryptable => (
-            "callback that does not decrypt",
-            "callbacks that do not decrypt",
-            "is QOPEN_ENCODING_AES_KEY the console's?",
-        ),
-        RejectReason::Body => (
-            "callback that was too large, too slow or cut off",
-            "callbacks that were too large, too slow or cut off",
-            "does a proxy limit bodies?",
-        ),
-        RejectReason::Compressed => (
-            "compressed callback",
-            "compressed callbacks",
-            "turn compression of requests off in the proxy",
-        ),
-        RejectReason::NoRoom => (
-            "callback refused for lack of memory",
-            "callbacks refused for lack of memory",
-            "the platform sends them again",
-        ),
-        RejectReason::Payload => (
-            "callback that the handler cannot read",
-            "callbacks that the handler cannot read",
-            "`qopen explain` diagnoses one",
-        ),
-        RejectReason::Unavailable => (
-            "callback that could not be kept or forwarded",
-            "callbacks that could not be kept or forwarded",
-            "is there room on the disk, and does the URL of --forward answer `success`?",
-        ),
-        other => (other.as_str(), other.as_str(), ""),
-    }
-}
-
-fn nearest(it: &UnknownPull) -> String {
+fn nearest(it: &UnknownPull) -> Phrase {
+    let named = &it.named;
     match &it.near {
-        Some(near) if near.mark_id == it.named.mark_id => {
-            format!("{} differs from {near} in the robot", it.named)
-        }
-        Some(near) => format!("{} differs from {near} only in case", it.named),
-        None => format!("the last is of {}", it.named),
+        Some(near) if near.mark_id == named.mark_id => phrase!(
+            "{named} differs from {near} in the robot",
+            "{named} 与 {near} 的机器人不同",
+            named = named,
+            near = near,
+        ),
+        Some(near) => phrase!(
+            "{named} differs from {near} only in case",
+            "{named} 与 {near} 仅大小写不同",
+            named = named,
+            near = near,
+        ),
+        None => phrase!("the last is of {named}", "最后一个属于 {named}", named = named),
     }
 }
 
@@ -287,8 +225,9 @@ mod tests {
     #[test]
     fn every_rejection_has_words_of_its_own() {
         for reason in RejectReason::ALL {
-            let (one, many, advice) = rejection(reason);
-            assert!(one != many && one != reason.as_str() && !advice.is_empty(), "{reason:?}");
+            let (what, advice) = rejection(reason);
+            assert!(what.one != what.many && what.one != reason.as_str(), "{reason:?}");
+            assert!(!advice.en.is_empty() && !advice.zh.is_empty(), "{reason:?}");
         }
     }
 }

@@ -1,9 +1,13 @@
 //! Progress and summary output.
 
 mod came;
+mod facts;
 mod news;
 mod next;
 mod progress;
+mod refusal;
+mod rejections;
+mod status;
 mod summary;
 mod words;
 
@@ -16,16 +20,23 @@ use qopen::assembler::WaitingFor;
 use qopen::journal::PullId;
 use qopen::{Progress, Status};
 use serde::Serialize;
+use tracing::Level;
 
 pub(crate) use came::Came;
+pub(crate) use facts::{compared_in_words, in_words, kinds_in_words};
 pub(crate) use news::News;
 pub(crate) use next::{Commands, Step};
 pub(crate) use progress::waiting_for;
-pub(crate) use summary::{Summary, compared_in_words, in_words, kinds_in_words, refusal};
-pub(crate) use words::count;
+pub(crate) use refusal::refusal;
+pub(crate) use status::{end_state, ended};
+pub(crate) use summary::Summary;
+pub(crate) use words::{CUSTOMERS, CUSTOMERS_ARE, Noun, PAGES, ROBOTS, count};
 
+use crate::exit::Exit;
+use crate::lang::{Phrase, phrase};
 use crate::say::{self, answer, say};
 use crate::terminal;
+use crate::topics::Topic;
 use progress::{ProgressLine, line};
 
 /// Plain progress lines of one pull are at least this far apart.
@@ -132,19 +143,28 @@ impl Reporter {
             state.pulls.values().for_each(|shown| draw(shown, &troubles));
         }
         drop(state);
-        news.iter().for_each(|it| self.note(it));
+        news.iter().for_each(|it| self.print(&it.sentence(), Some(it.topic)));
     }
 
     /// Prints a sentence beside the progress.
-    pub(crate) fn note(&self, message: &str) {
+    pub(crate) fn note(&self, message: &Phrase) {
+        self.print(message, None);
+    }
+
+    fn print(&self, message: &Phrase, explain: Option<&'static Topic>) {
         #[derive(Serialize)]
         struct Notice<'a> {
             r#type: &'static str,
-            message: &'a str,
+            message: &'a Phrase,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            explain: Option<&'static Topic>,
         }
-        match &self.form {
-            Form::Json if self.json_to_stderr => self.json(&Notice { r#type: "notice", message }),
-            _ => say!("qopen: {message}"),
+        match (&self.form, explain) {
+            (Form::Json, _) if self.json_to_stderr => {
+                self.json(&Notice { r#type: "notice", message, explain });
+            }
+            (_, Some(topic)) => say::remark(Level::INFO, topic, message),
+            (_, None) => say!("qopen: {}", message.shown()),
         }
     }
 
@@ -169,12 +189,16 @@ impl Reporter {
 
     /// Reports a pull that a signal interrupted.
     pub(crate) fn interrupted(&self, pull: &PullId, progress: Option<&Progress>, came: &Came) {
-        const WHY: &str = "interrupted; run the same command again to resume";
+        let why = phrase!(
+            "interrupted; run the same command again to resume",
+            "被中断；重新运行同一命令即可继续",
+        );
         let Some(progress) = progress else {
-            return self.note(&format!("{pull}: {WHY}"));
+            return self.note(&phrase!("{pull}: {why}", "{pull}：{why}", pull = pull, why = why));
         };
         let mut summary = Summary::new(&Status::Cancelled, progress, came);
-        (summary.why, summary.error) = (WHY.into(), Some(WHY.into()));
+        summary.topic = Some(Exit::Interrupted.topic());
+        (summary.why, summary.error) = (why.clone(), Some(why));
         self.summary(summary, pull);
     }
 
@@ -200,7 +224,7 @@ impl Reporter {
     }
 }
 
-fn draw(shown: &Shown, troubles: &str) {
+fn draw(shown: &Shown, troubles: &Phrase) {
     if let Some(bar) = &shown.bar {
         let width = words::columns().saturating_sub(MARGIN);
         bar.set_message(line(&shown.progress, shown.at.elapsed(), troubles, width));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::came::Came;
+use super::came::{Came, Finding};
 
 /// Reports a kind of finding when it first occurs, then at most once an hour.
 #[derive(Debug, Default)]
@@ -13,14 +13,14 @@ pub(crate) struct News(BTreeMap<&'static str, (u64, Instant)>);
 const SAY_AGAIN: Duration = Duration::from_secs(3600);
 
 impl News {
-    /// Returns the sentences that are due.
-    pub(crate) fn of(&mut self, came: &Came, now: Instant) -> Vec<String> {
+    /// Returns the findings that are due.
+    pub(crate) fn of(&mut self, came: &Came, now: Instant) -> Vec<Finding> {
         let mut due = Vec::new();
         for finding in came.findings().into_iter().filter(|it| !it.advice.is_empty()) {
-            let said = self.0.get(finding.kind);
+            let said = self.0.get(finding.topic.name);
             if said.is_none_or(|(n, at)| finding.count > *n && now - *at >= SAY_AGAIN) {
-                due.push(finding.sentence());
-                self.0.insert(finding.kind, (finding.count, now));
+                self.0.insert(finding.topic.name, (finding.count, now));
+                due.push(finding);
             }
         }
         due
@@ -44,9 +44,11 @@ mod tests {
         };
         let (mut news, start) = (News::default(), Instant::now());
         assert_eq!(news.of(&of(0, 0), start).len(), 0);
+        let said = news.of(&of(1, 0), start);
+        assert_eq!((said.len(), said[0].topic.name), (1, "rejected-signature"));
         assert_eq!(
-            news.of(&of(1, 0), start),
-            ["1 callback with a wrong signature; is QOPEN_CALLBACK_TOKEN the console's?"]
+            said[0].sentence().english(),
+            "1 callback with a wrong signature; is QOPEN_CALLBACK_TOKEN the console's?"
         );
         assert_eq!(news.of(&of(500, 0), start + SAY_AGAIN / 2).len(), 0);
         assert_eq!(news.of(&of(500, 2), start + SAY_AGAIN / 2).len(), 1);

@@ -5,6 +5,7 @@ use qopen::assembler::Failure;
 use qopen::journal::PullId;
 use qopen::types::MarkId;
 
+use crate::lang::{Phrase, phrase};
 use crate::output::place::Place;
 use crate::shell::option;
 use crate::typed;
@@ -78,7 +79,7 @@ const DECIDING: [&str; 2] = ["allow_empty", "new_baseline"];
 impl Commands {
     /// Returns one sentence with the command to type next. `marks` are those of all lists that were published with
     /// the list of the pull.
-    pub(super) fn sentence(&self, step: Step, pull: &PullId, marks: &[MarkId]) -> String {
+    pub(super) fn sentence(&self, step: Step, pull: &PullId, marks: &[MarkId]) -> Phrase {
         let (place, together) = match self {
             Self::Assemble => return assembling(step),
             Self::Pull { place, together } => (place, together.as_deref()),
@@ -114,41 +115,73 @@ impl Commands {
         };
         let doubtful = typed::options(|it| it.get_id() == "allow_unidentified").pop();
         match step {
-            Step::Again => format!("`{}` requests the list anew", anew(doubtful)),
-            Step::CheckSetup => format!(
-                "`{}` checks the setup; `{}` requests the list anew",
-                typed::of_settings(&["doctor", "--online"]),
-                anew(doubtful)
+            Step::Again => says::anew(anew(doubtful)),
+            Step::CheckSetup => phrase!(
+                "`{check}` checks the setup; {anew}",
+                "`{check}` 检查配置；{anew}",
+                check = typed::of_settings(&["doctor", "--online"]),
+                anew = says::anew(anew(doubtful)),
             ),
-            Step::Quarantine => format!(
-                "`{}` names the item; with `retry` or `release ITEM` in place of `list`, `{}` publishes the list",
-                typed::of_journal(&["quarantine", "list"], None),
-                released()
+            Step::Quarantine => phrase!(
+                "`{list}` names the item; with `retry` or `release ITEM` in place of `list`, `{again}` publishes the list",
+                "`{list}` 列出该项；把 `list` 换成 `retry` 或 `release ITEM` 处理之后，`{again}` 发布列表",
+                list = typed::of_journal(&["quarantine", "list"], None),
+                again = released(),
             ),
-            Step::AllowUnidentified(accounts) => format!(
-                "`{}` publishes the list without them",
-                anew(Some(format!("--allow-unidentified {accounts}")))
-            ),
-            Step::AllowEmpty => {
-                format!("`{}` publishes the empty list", again(Some("--allow-empty")))
+            Step::AllowUnidentified(accounts) => {
+                says::without(anew(Some(format!("--allow-unidentified {accounts}"))))
             }
-            Step::NewBaseline => {
-                format!("`{}` replaces the last list", again(Some("--new-baseline")))
-            }
-            Step::Accept => format!(
-                "`{}` publishes the held list",
-                typed::of_journal(&["pulls", "accept"], Some(mark))
+            Step::AllowEmpty => says::empty(again(Some("--allow-empty"))),
+            Step::NewBaseline => says::replaces(again(Some("--new-baseline"))),
+            Step::Accept => phrase!(
+                "`{accept}` publishes the held list",
+                "`{accept}` 发布被拦下的列表",
+                accept = typed::of_journal(&["pulls", "accept"], Some(mark)),
             ),
-            Step::Continue => format!("`{}` continues the pull", again(None)),
-            Step::PublishAgain => {
-                format!("`{}` publishes the list, once its place can be written", again(None))
+            Step::Continue => {
+                phrase!("`{it}` continues the pull", "`{it}` 继续拉取", it = again(None))
             }
-            Step::Verify => format!("`{}` asks about the other customers", again(None)),
-            Step::Show => format!(
-                "`{}` shows the history of the pull",
-                typed::of_journal(&["pulls", "show"], Some(mark))
+            Step::PublishAgain => says::once_writable(again(None)),
+            Step::Verify => phrase!(
+                "`{it}` asks about the other customers",
+                "`{it}` 询问其余客户",
+                it = again(None),
+            ),
+            Step::Show => phrase!(
+                "`{it}` shows the history of the pull",
+                "`{it}` 显示拉取的经过",
+                it = typed::of_journal(&["pulls", "show"], Some(mark)),
             ),
         }
+    }
+}
+
+/// What several commands do.
+mod says {
+    use super::{Phrase, phrase};
+
+    pub(super) fn anew(it: String) -> Phrase {
+        phrase!("`{it}` requests the list anew", "`{it}` 重新请求列表", it = it)
+    }
+
+    pub(super) fn without(it: String) -> Phrase {
+        phrase!("`{it}` publishes the list without them", "`{it}` 发布不含它们的列表", it = it)
+    }
+
+    pub(super) fn empty(it: String) -> Phrase {
+        phrase!("`{it}` publishes the empty list", "`{it}` 发布空列表", it = it)
+    }
+
+    pub(super) fn replaces(it: String) -> Phrase {
+        phrase!("`{it}` replaces the last list", "`{it}` 替换上一份列表", it = it)
+    }
+
+    pub(super) fn once_writable(it: String) -> Phrase {
+        phrase!(
+            "`{it}` publishes the list, once its place can be written",
+            "目标位置可写之后，`{it}` 发布列表",
+            it = it,
+        )
     }
 }
 
@@ -164,29 +197,25 @@ fn selection(together: Option<&[String]>, pull: &PullId) -> Vec<String> {
 }
 
 /// Returns the sentence for a list of captured callbacks.
-fn assembling(step: Step) -> String {
+fn assembling(step: Step) -> Phrase {
     let again = |extra: Option<String>| {
         let replaced = ["allow_empty", "allow_unidentified", "new_baseline"];
         typed::again("assemble", extra.into_iter().collect(), &replaced)
     };
     match step {
-        Step::AllowUnidentified(accounts) => format!(
-            "`{}` publishes the list without them",
-            again(Some(format!("--allow-unidentified {accounts}")))
-        ),
-        Step::AllowEmpty => {
-            format!("`{}` publishes the empty list", again(Some("--allow-empty".to_owned())))
+        Step::AllowUnidentified(accounts) => {
+            says::without(again(Some(format!("--allow-unidentified {accounts}"))))
         }
+        Step::AllowEmpty => says::empty(again(Some("--allow-empty".to_owned()))),
         // Robots are left out: no pull waits to be accepted.
         Step::NewBaseline | Step::Accept => {
-            format!("`{}` replaces the last list", again(Some("--new-baseline".to_owned())))
+            says::replaces(again(Some("--new-baseline".to_owned())))
         }
-        Step::PublishAgain => {
-            format!("`{}` publishes the list, once its place can be written", again(None))
-        }
-        _ => format!(
-            "`{}` publishes the list, once the missing callbacks are in its input",
-            again(None)
+        Step::PublishAgain => says::once_writable(again(None)),
+        _ => phrase!(
+            "`{it}` publishes the list, once the missing callbacks are in its input",
+            "输入中有了缺少的回调之后，`{it}` 发布列表",
+            it = again(None),
         ),
     }
 }

@@ -1,5 +1,7 @@
 //! Numbers with their nouns, and widths of text on a terminal.
 
+use crate::lang::Phrase;
+
 /// Returns the noun in the number of `n`.
 pub(crate) fn of<'a>(n: u64, one: &'a str, many: &'a str) -> &'a str {
     if n == 1 { one } else { many }
@@ -9,6 +11,31 @@ pub(crate) fn of<'a>(n: u64, one: &'a str, many: &'a str) -> &'a str {
 pub(crate) fn count(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", of(n, one, many))
 }
+
+/// A noun in both languages. Chinese has a measure word or nothing before it: `2 个分页`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Noun {
+    pub(crate) one: &'static str,
+    pub(crate) many: &'static str,
+    pub(crate) zh: &'static str,
+}
+
+impl Noun {
+    pub(crate) const fn new(one: &'static str, many: &'static str, zh: &'static str) -> Self {
+        Self { one, many, zh }
+    }
+
+    /// A number and its noun.
+    pub(crate) fn count(self, n: u64) -> Phrase {
+        Phrase::new(count(n, self.one, self.many), format!("{n} {}", self.zh))
+    }
+}
+
+pub(crate) const PAGES: Noun = Noun::new("page", "pages", "个分页");
+pub(crate) const CUSTOMERS: Noun = Noun::new("customer", "customers", "位客户");
+pub(crate) const CUSTOMERS_ARE: Noun = Noun::new("customer is", "customers are", "位客户");
+pub(crate) const COPIES: Noun = Noun::new("copy", "copies", "个重复分页");
+pub(crate) const ROBOTS: Noun = Noun::new("robot", "robots", "个机器人");
 
 /// Truncates the text to `width` columns, with `…` at a cut end.
 pub(super) fn cut(text: &str, width: usize) -> String {

@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use serde_json::json;
 use tracing::Level;
 
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
+use crate::lang::{self, Lang, Phrase, Text};
+use crate::topics::{Topic, warnings};
 
 /// Whether each line on standard error is a JSON object.
 static JSON: AtomicBool = AtomicBool::new(false);
@@ -31,9 +33,10 @@ const WELL: u8 = 0;
 const LEFT: u8 = 1;
 const FAILED: u8 = 2;
 
-/// Writes each text to standard error as a JSON object from now on.
+/// Writes each text to standard error as a JSON object from now on, in English.
 pub(crate) fn in_json() {
     JSON.store(true, Ordering::Relaxed);
+    lang::choose(Lang::En);
 }
 
 /// Whether each line on standard error is a JSON object.
@@ -49,7 +52,12 @@ pub(crate) fn with_times() {
 /// Writes standard error by a thread from now on, so that its reader delays no work.
 pub(crate) fn by_thread() {
     writer::start(|dropped| {
-        caution!("qopen: dropped {dropped} texts because standard error was not read");
+        caution!(
+            warnings::TEXTS_DROPPED,
+            "dropped {dropped} texts because standard error was not read",
+            "标准错误未被读取，丢弃了 {dropped} 条提示",
+            dropped = dropped,
+        );
     });
 }
 
@@ -125,10 +133,38 @@ pub(crate) fn flat(text: &str) -> String {
 
 /// Writes to standard error, in JSON with the level. Ignores failures.
 pub(crate) fn with_level(level: Level, text: Arguments<'_>) {
-    let text = text.to_string();
+    line(level, None, &text.to_string());
+}
+
+/// Writes a line with the name of the topic that tells more: in brackets, or in JSON in the field `explain`.
+pub(crate) fn remark(level: Level, topic: &Topic, text: &Phrase) {
+    let name = topic.name;
+    match is_json() {
+        true => line(level, Some(name), &format!("qopen: {}\n", text.shown())),
+        false => line(level, None, &format!("qopen: {} [{name}]\n", text.shown())),
+    }
+}
+
+/// Writes the failure that ends a command, with the command that tells more.
+pub(crate) fn failure(failure: &Failure) {
+    let (name, message) = (failure.topic().name, failure.message().shown());
+    match is_json() {
+        true => line(Level::ERROR, Some(name), &format!("qopen: {message}\n")),
+        false => {
+            let more = MORE.of(lang::chosen());
+            let text = format!("qopen: {message}\n  {more}qopen explain {name}\n");
+            line(Level::ERROR, None, &text);
+        }
+    }
+}
+
+/// Before the command that tells more.
+pub(crate) const MORE: Text = Text::new("more: ", "更多：");
+
+fn line(level: Level, explain: Option<&str>, text: &str) {
     if !is_json() {
         let time = TIMED.load(Ordering::Relaxed).then(Timestamp::now);
-        let text = escaped(&text);
+        let text = escaped(text);
         return match time {
             Some(time) => {
                 to_stderr(format!("{} {text}", time.strftime("%Y-%m-%dT%H:%M:%SZ")).as_bytes());
@@ -136,14 +172,17 @@ pub(crate) fn with_level(level: Level, text: Arguments<'_>) {
             None => to_stderr(text.as_bytes()),
         };
     }
-    let message = text.strip_prefix("qopen: ").unwrap_or(&text).trim_end_matches('\n');
+    let message = text.strip_prefix("qopen: ").unwrap_or(text).trim_end_matches('\n');
     // The same names and forms as the log's own lines.
-    let object = json!({
+    let mut object = json!({
         "timestamp": Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
         "level": level.as_str(),
         "message": message,
         "target": "qopen",
     });
+    if let Some(name) = explain {
+        object["explain"] = name.into();
+    }
     object_to_person(&object.to_string());
 }
 
@@ -215,13 +254,17 @@ macro_rules! say {
     };
 }
 
-/// Writes a warning line to standard error.
+/// Writes a line to standard error in the language of the process: a [`phrase!`](crate::lang::phrase).
+macro_rules! tell {
+    ($($phrase:tt)*) => {
+        $crate::say::say!("qopen: {}", $crate::lang::phrase!($($phrase)*).shown())
+    };
+}
+
+/// Writes a warning line to standard error: its topic, and a [`phrase!`](crate::lang::phrase).
 macro_rules! caution {
-    ($($text:tt)*) => {
-        $crate::say::with_level(
-            tracing::Level::WARN,
-            format_args!("{}\n", format_args!($($text)*)),
-        )
+    ($topic:expr, $($phrase:tt)*) => {
+        $crate::say::remark(tracing::Level::WARN, &$topic, &$crate::lang::phrase!($($phrase)*))
     };
 }
 
@@ -232,7 +275,7 @@ macro_rules! answer {
     };
 }
 
-pub(crate) use {answer, caution, say};
+pub(crate) use {answer, caution, say, tell};
 
 #[cfg(test)]
 mod tests {

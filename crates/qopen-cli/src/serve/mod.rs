@@ -7,6 +7,7 @@ mod cron;
 mod destination;
 mod maintenance;
 mod metrics;
+mod notify;
 mod refusing;
 mod reload;
 mod schedule;
@@ -37,10 +38,12 @@ use crate::report::count;
 use crate::robot_events::RobotEvents;
 use crate::say::{self, caution, say};
 use crate::settings::Settings;
+use crate::topics::warnings;
 use crate::values::out::{is_database, refuse_scheme};
 use crate::wiring;
 use console::{Console, ConsoleOptions};
 pub(crate) use control::Host;
+use notify::Supervisor;
 use refusing::{reject_when_stopping, tell_of_refusals};
 pub(crate) use schedule::examine;
 use schedule::{Defaults, Schedules};
@@ -100,7 +103,7 @@ pub(crate) async fn run(
     let (observed, told) = (Arc::clone(&events), webhooks.clone());
     let builder = builder.other_event_observer(move |event| {
         if let Some(logout) = observed.take(event) {
-            say!("qopen: {logout}");
+            say!("qopen: {}", logout.sentence().shown());
             if let Some(webhooks) = &told {
                 webhooks.of_logout(&logout);
             }
@@ -144,7 +147,9 @@ pub(crate) async fn run(
         .any(|it| it.entry().is_ok_and(|it| it.pull_on_new_customer.is_some()));
     if follows_customers && args.role != Role::Both {
         caution!(
-            "qopen: pull_on_new_customer has no effect with this --role; it needs --role both, which receives the events and starts the pulls"
+            warnings::ROLE_WITHOUT_EVENTS,
+            "pull_on_new_customer has no effect with this --role; it needs --role both, which receives the events and starts the pulls",
+            "pull_on_new_customer 在此 --role 下不起作用；它需要 --role both，既接收事件又发起拉取",
         );
     }
     let stopping = wiring::interruption();
@@ -181,7 +186,15 @@ pub(crate) async fn run(
     say!("qopen: console on http://{}/console", at(&control));
     let token = token.cloned();
     let client = service.client.clone();
-    let running = reload::Running { client, tls, schedules: schedules.clone(), flags, settings };
+    let supervisor = Supervisor::of_environment();
+    let running = reload::Running {
+        client,
+        tls,
+        schedules: schedules.clone(),
+        flags,
+        settings,
+        supervisor: supervisor.clone(),
+    };
     let kept = service.tasks.clone();
     let hangups = Arc::new(tokio::sync::Mutex::new(hangups));
     let running = Arc::new(running);
@@ -245,6 +258,10 @@ pub(crate) async fn run(
         tokio::join!(
             receiving,
             control_listener.serve(control, control_router, wiring::told(stopping.clone())),
+            async {
+                wiring::told(stopping.clone()).await;
+                supervisor.stopping();
+            },
         )
     };
     let workless = working.is_none();
@@ -258,7 +275,7 @@ pub(crate) async fn run(
     let all = async {
         tokio::pin!(both);
         tokio::select! {
-            ((), ()) = &mut both => drop(working.await),
+            ((), (), ()) = &mut both => drop(working.await),
             _ = &mut working, if !workless => {
                 if !*stopping.borrow() {
                     // Without a worker nothing is pulled. The supervisor of the process restarts it.
@@ -270,6 +287,7 @@ pub(crate) async fn run(
         }
         Ok(())
     };
+    supervisor.ready();
     tokio::select! {
         done = all => done?,
         // An open connection or a hanging place does not keep the process.

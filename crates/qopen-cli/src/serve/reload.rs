@@ -5,6 +5,7 @@ use std::sync::Arc;
 use qopen::Client;
 use qopen::callback::listener::Tls;
 
+use super::notify::Supervisor;
 use super::schedule::Schedules;
 use crate::args::Common;
 use crate::exit::{Failure, chain};
@@ -54,6 +55,7 @@ pub(super) struct Running {
     pub(super) schedules: Option<Arc<Schedules>>,
     pub(super) flags: Common,
     pub(super) settings: Settings,
+    pub(super) supervisor: Supervisor,
 }
 
 impl Running {
@@ -61,6 +63,7 @@ impl Running {
     pub(super) async fn reload_on(&self, hangups: &mut Hangups) {
         loop {
             hangups.next().await;
+            self.supervisor.reloading();
             match self.reload() {
                 Ok(()) => {
                     let tls = if self.tls.is_some() { ", TLS certificates" } else { "" };
@@ -71,6 +74,7 @@ impl Running {
                     "qopen: reload failed, keeping the current keys, certificates and schedules: {failure}"
                 ),
             }
+            self.supervisor.ready();
         }
     }
 

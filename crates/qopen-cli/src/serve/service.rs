@@ -13,6 +13,7 @@ use qopen::journal::{JournalError, PullId, PullState, Store};
 use qopen::types::{MarkId, RobotId};
 use qopen::{Client, ForwardQueue, PullError, PullPolicy, PullRequest, WorkerOptions};
 use tokio::sync::{Semaphore, watch};
+use tracing::Level;
 
 use super::arrivals::Arrivals;
 use super::arrivals::history::{Bar, CallbackHistory, Span};
@@ -30,7 +31,7 @@ use crate::output::place::Place;
 use crate::output::room::too_long;
 use crate::report::News;
 use crate::robot_events::RobotEvents;
-use crate::say::say;
+use crate::say;
 use crate::wiring;
 
 /// Interval of the checks of the listener's findings.
@@ -293,7 +294,8 @@ impl Service {
         loop {
             self.callbacks.sample(&self.arrivals, Instant::now());
             let came = self.arrivals.came();
-            news.of(&came, Instant::now()).iter().for_each(|it| say!("qopen: {it}"));
+            let due = news.of(&came, Instant::now());
+            due.iter().for_each(|it| say::remark(Level::INFO, it.topic, &it.sentence()));
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = wiring::told(self.stopping.clone()) => return,

@@ -42,6 +42,7 @@ impl Settings {
                 faults.push(failure);
             }
         };
+        check(self.check_way_to_gateway());
         check(self.sender(|it| it).map(drop));
         for key in [&ENCODING_AES_KEY, &ENCODING_AES_KEY_NEXT] {
             check(self.aes_key(key));

@@ -1,7 +1,7 @@
 //! The settings file, `qopen.toml`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use qopen::types::Secret;
 use zeroize::Zeroizing;
@@ -12,7 +12,15 @@ use super::schedule::Found;
 use super::spec::Kind;
 use super::webhook;
 use crate::exit::Failure;
+use crate::lang::{Phrase, Text, phrase};
 use crate::values::text_file::decode;
+
+/// A text in the form of a settings file.
+pub(crate) struct Answers {
+    /// Its place in messages.
+    pub(crate) place: PathBuf,
+    pub(crate) text: Zeroizing<Vec<u8>>,
+}
 
 /// The content of a settings file.
 #[derive(Default)]
@@ -29,8 +37,7 @@ pub(super) struct InFile {
 
 /// Reads the file. `None` if it does not exist and was not named.
 pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failure> {
-    let wrong =
-        |what: &str| Failure::usage(format!("the settings file {}: {what}", path.display()));
+    let wrong = |what: &str| wrong(path, what);
     let bytes = match std::fs::read(path) {
         Ok(bytes) => Zeroizing::new(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !explicit => return Ok(None),
@@ -43,6 +50,16 @@ pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failur
             return Err(Failure::usage_of(&what, &error));
         }
     };
+    parse(path, bytes).map(Some)
+}
+
+fn wrong(path: &Path, what: &str) -> Failure {
+    Failure::usage(format!("the settings file {}: {what}", path.display()))
+}
+
+/// Reads the text of a settings file, which `path` names.
+pub(super) fn parse(path: &Path, bytes: Zeroizing<Vec<u8>>) -> Result<InFile, Failure> {
+    let wrong = |what: &str| wrong(path, what);
     let text = decode(bytes).map_err(|what| wrong(&what))?;
     // The parser's own message quotes the line, and the line may hold a secret.
     let table: toml::Table = toml::from_str(&text)
@@ -69,7 +86,7 @@ pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failur
             }
         }
     }
-    Ok(Some(found))
+    Ok(found)
 }
 
 fn entry(
@@ -115,7 +132,7 @@ fn entry(
             let line = line.unwrap_or_default();
             return Err(format!("{line}`{name}` must be true or false, like {name} = true"));
         }
-        (Err(toml::Value::Integer(number)), Some(spec)) if !spec.secret => {
+        (Err(toml::Value::Integer(number)), Some(spec)) if spec.takes_integer() => {
             number.to_string().into()
         }
         (Err(_), Some(spec)) if spec.is_number() => {
@@ -137,19 +154,26 @@ fn entry(
 
 /// Describes access of other users to the file that is too wide.
 #[cfg(unix)]
-pub(super) fn exposure(file: &Path, has_secrets: bool) -> Option<String> {
+pub(super) fn exposure(file: &Path, has_secrets: bool) -> Option<Phrase> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
-    let file = file.display();
     let may = match mode {
-        mode if mode & 0o022 != 0 => "others may change it",
-        mode if mode & 0o077 != 0 && has_secrets => "others may read its secrets",
+        mode if mode & 0o022 != 0 => Text::new("others may change it", "他人可以更改它"),
+        mode if mode & 0o077 != 0 && has_secrets => {
+            Text::new("others may read its secrets", "他人可以读取其中的密钥")
+        }
         _ => return None,
     };
-    Some(format!("{file} has mode {mode:04o}; {may}: chmod 600 {file}"))
+    Some(phrase!(
+        "{file} has mode {mode}; {may}: chmod 600 {file}",
+        "{file} 的权限为 {mode}，{may}：chmod 600 {file}",
+        file = file.display(),
+        mode = format!("{mode:04o}"),
+        may = may,
+    ))
 }
 
 #[cfg(not(unix))]
-pub(super) fn exposure(_: &Path, _: bool) -> Option<String> {
+pub(super) fn exposure(_: &Path, _: bool) -> Option<Phrase> {
     None
 }

@@ -10,12 +10,14 @@ use qopen::callback::{CallbackKeys, Keyring};
 use qopen::types::Secret;
 
 use super::declared::*;
-use super::{Plain, Settings, Spec, rlimit};
+use super::{Settings, Spec, rlimit};
+use crate::causes::Plain;
 use crate::exit::Failure;
-use crate::say::say;
+use crate::lang::{Phrase, phrase};
+use crate::say::tell;
 use crate::serve::Host;
 use crate::values::address::resolve;
-use crate::values::{at_least_one, duration};
+use crate::values::{at_least_one, duration, plain_path};
 
 impl Settings {
     /// Returns the keys of callbacks: the current pair, then the next one if one is set. A part of the next
@@ -47,7 +49,7 @@ impl Settings {
 
     pub(super) fn count(&self, spec: &'static Spec) -> Result<usize, Failure> {
         let text = self.required(spec)?.expose();
-        at_least_one(text).map_err(|reason| self.wrong(spec, &Plain(format!("{text:?}: {reason}"))))
+        at_least_one(text).map_err(|reason| self.wrong(spec, &quoted(text, reason.into())))
     }
 
     /// Returns the certificate of the callback listener, if it uses TLS itself.
@@ -67,9 +69,12 @@ impl Settings {
     pub(crate) fn listener(&self) -> Result<(Listener, Option<Tls>), Failure> {
         let (limits, wanted) = (self.limits()?, self.count(&MAX_CONNECTIONS)?);
         if limits.connections < wanted {
-            let (most, about) = (limits.connections, MAX_CONNECTIONS.about);
-            say!(
-                "qopen: {about}: {most} instead of {wanted}, because the process may not open more files; see ulimit -n"
+            tell!(
+                "{about}: {most} instead of {wanted}, because the process may not open more files; see ulimit -n",
+                "{about}：{most} 而不是 {wanted}，因为进程不能打开更多文件；见 ulimit -n",
+                about = MAX_CONNECTIONS.noun(),
+                most = limits.connections,
+                wanted = wanted,
             );
         }
         let (listener, tls) = (Listener::new(limits), self.tls()?);
@@ -82,11 +87,12 @@ impl Settings {
     /// Returns the maximum distance of a callback's timestamp from the clock, if one is set.
     pub(crate) fn refuse_stale(&self) -> Result<Option<Duration>, Failure> {
         let Some(text) = self.text(&REFUSE_STALE) else { return Ok(None) };
-        let wrong =
-            |reason: String| self.wrong(&REFUSE_STALE, &Plain(format!("{text:?}: {reason}")));
-        match duration(text).map_err(wrong)? {
+        let wrong = |reason| self.wrong(&REFUSE_STALE, &quoted(text, reason));
+        match duration(text).map_err(|reason| wrong(reason.into()))? {
             // The signed time has whole seconds.
-            tolerance if tolerance.as_secs() == 0 => Err(wrong("it must be 1s or more".to_owned())),
+            tolerance if tolerance.as_secs() == 0 => {
+                Err(wrong(phrase!("it must be 1s or more", "必须至少为 1s")))
+            }
             tolerance => Ok(Some(tolerance)),
         }
     }
@@ -95,17 +101,24 @@ impl Settings {
         self.address(&LISTEN)
     }
 
+    pub(crate) fn control_address(&self) -> Result<SocketAddr, Failure> {
+        self.address(&CONTROL)
+    }
+
     /// Returns the address of the control API and the token that it requires.
     pub(crate) fn control(&self) -> Result<(SocketAddr, Option<&Secret>), Failure> {
-        let (address, token) = (self.address(&CONTROL)?, self.get(&CONTROL_TOKEN).map(|it| it.0));
+        let (address, token) = (self.control_address()?, self.get(&CONTROL_TOKEN).map(|it| it.0));
         if token.is_none() && !address.ip().is_loopback() {
-            let reason = Plain(format!(
-                "{address} can be reached from elsewhere; set QOPEN_CONTROL_TOKEN, and send it as a bearer token"
-            ));
-            return Err(self.wrong(&CONTROL, &reason));
+            let reason = phrase!(
+                "{address} can be reached from elsewhere; set QOPEN_CONTROL_TOKEN, and send it as a bearer token",
+                "其他机器可以访问 {address}；请设置 QOPEN_CONTROL_TOKEN，并作为 bearer 令牌发送",
+                address = address,
+            );
+            return Err(self.wrong(&CONTROL, &Plain::new(reason)));
         }
         if let Some(token) = token {
-            control_token(token).map_err(|reason| self.wrong(&CONTROL_TOKEN, &Plain(reason)))?;
+            control_token(token)
+                .map_err(|reason| self.wrong(&CONTROL_TOKEN, &Plain::new(reason)))?;
         }
         Ok((address, token))
     }
@@ -116,10 +129,18 @@ impl Settings {
         let parse = |(number, text): (usize, &str)| {
             Host::parse(text).ok_or_else(|| {
                 let reason = match text {
-                    "" => format!("entry {number} is empty; remove a comma"),
-                    _ => format!("{text:?} is not a name or an IP address without scheme and port"),
+                    "" => phrase!(
+                        "entry {number} is empty; remove a comma",
+                        "第 {number} 项为空；请去掉多余的逗号",
+                        number = number,
+                    ),
+                    _ => phrase!(
+                        "{text} is not a name or an IP address without scheme and port",
+                        "{text} 不是不含协议和端口的主机名或 IP 地址",
+                        text = format!("{text:?}"),
+                    ),
                 };
-                self.wrong(&CONTROL_HOST, &Plain(reason))
+                self.wrong(&CONTROL_HOST, &Plain::new(reason))
             })
         };
         (1..).zip(hosts.into_iter().flatten()).map(parse).collect()
@@ -131,8 +152,12 @@ impl Settings {
             "true" => Ok(true),
             "false" => Ok(false),
             text => {
-                let reason = format!("{text:?} is neither true nor false");
-                Err(self.wrong(&CONSOLE_DATA, &Plain(reason)))
+                let reason = phrase!(
+                    "{text} is neither true nor false",
+                    "{text} 既不是 true 也不是 false",
+                    text = format!("{text:?}"),
+                );
+                Err(self.wrong(&CONSOLE_DATA, &Plain::new(reason)))
             }
         }
     }
@@ -143,40 +168,53 @@ impl Settings {
             return Ok(*address);
         }
         let address = resolve(self.required(spec)?.expose());
-        let address = address.map_err(|reason| self.wrong(spec, &Plain(reason)))?;
+        let address = address.map_err(|reason| self.wrong(spec, &Plain::new(reason)))?;
         resolved.insert(spec.name, address);
         Ok(address)
     }
 
     pub(crate) fn callback_path(&self) -> Result<String, Failure> {
         let path = self.required(&CALLBACK_PATH)?.expose();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
-        if path.starts_with('/') && path.chars().all(plain) {
-            return Ok(path.to_owned());
-        }
+        let Err(reason) = plain_path(path) else { return Ok(path.to_owned()) };
         let bare = path.split_once("://").and_then(|(_, rest)| Some(&rest[rest.find('/')?..]));
-        if let Some(bare) = bare.filter(|it| it.chars().all(plain)) {
-            let reason = format!("{path:?} is a URL; write only its path, {bare}");
-            return Err(self.wrong(&CALLBACK_PATH, &Plain(reason)));
-        }
-        let reason = format!("{path:?} must begin with / and have only letters, digits and -_.~");
-        Err(self.wrong(&CALLBACK_PATH, &Plain(reason)))
+        let reason = match bare.filter(|it| plain_path(it).is_ok()) {
+            Some(bare) => phrase!(
+                "{path} is a URL; write only its path, {bare}",
+                "{path} 是 URL；请只写其路径 {bare}",
+                path = format!("{path:?}"),
+                bare = bare,
+            ),
+            None => reason,
+        };
+        Err(self.wrong(&CALLBACK_PATH, &Plain::new(reason)))
     }
+}
+
+/// The reason behind the value that it is about.
+pub(super) fn quoted(value: &str, reason: Phrase) -> Plain {
+    let value = format!("{value:?}");
+    Plain::new(phrase!("{value}: {reason}", "{value}：{reason}", value = value, reason = reason))
 }
 
 /// Minimum length of a control token, in characters.
 const TOKEN: usize = 16;
 
 /// Refuses a token that could be guessed, or that no header can carry. Never quotes the token.
-fn control_token(token: &Secret) -> Result<(), String> {
+fn control_token(token: &Secret) -> Result<(), Phrase> {
     let text = token.expose();
     if !text.bytes().all(|it| it.is_ascii_graphic()) {
-        return Err("it has a space or another character that is not visible ASCII".to_owned());
+        return Err(phrase!(
+            "it has a space or another character that is not visible ASCII",
+            "含有空格或其他不可见的 ASCII 字符",
+        ));
     }
     match text.len() {
-        length if length < TOKEN => {
-            Err(format!("it has {length} characters, and needs at least {TOKEN}"))
-        }
+        length if length < TOKEN => Err(phrase!(
+            "it has {length} characters, and needs at least {least}",
+            "只有 {length} 个字符，至少需要 {least} 个",
+            length = length,
+            least = TOKEN,
+        )),
         _ => Ok(()),
     }
 }

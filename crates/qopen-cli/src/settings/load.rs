@@ -7,9 +7,12 @@ use std::sync::Mutex;
 
 use super::read::Read;
 use super::spec::Spec;
-use super::{ALL, Origin, Plain, Settings, Value, file, nearest, wrong};
+use super::{ALL, Given, Origin, Settings, Value, file, nearest, wrong};
 use crate::args::Common;
+use crate::causes::Plain;
 use crate::exit::Failure;
+use crate::lang::phrase;
+use crate::topics::warnings;
 
 impl Settings {
     /// Loads the settings. Fails if one cannot be used.
@@ -29,8 +32,17 @@ impl Settings {
         };
         let in_file = file::read(&path, explicit)?;
         let file = in_file.is_some().then(|| path.clone());
-        let file::InFile { values: mut in_file, schedule, webhooks, problems } =
-            in_file.unwrap_or_default();
+        Ok(Self::of(&flags.given, path, file, in_file.unwrap_or_default()))
+    }
+
+    /// Returns the settings of flags and variables, and those in a text that `path` names.
+    pub(super) fn of(
+        given: &Given,
+        path: PathBuf,
+        file: Option<PathBuf>,
+        in_file: file::InFile,
+    ) -> Self {
+        let file::InFile { values: mut in_file, schedule, webhooks, problems } = in_file;
         let has_secrets = !webhooks.is_empty()
             || ALL.iter().any(|spec| spec.secret && in_file.contains_key(spec.name));
         let exposure = file.as_deref().and_then(|file| file::exposure(file, has_secrets));
@@ -46,8 +58,7 @@ impl Settings {
             resolved: Mutex::default(),
         };
         for spec in ALL {
-            let found = flags
-                .given
+            let found = given
                 .get(spec)
                 .or_else(|| {
                     let value = in_file.remove(spec.name)?;
@@ -61,9 +72,9 @@ impl Settings {
         settings.overridden = in_file.into_keys().collect();
         let names = std::env::vars_os().filter_map(|it| it.0.into_string().ok());
         let mut stray: Vec<_> = names.filter_map(|it| nearest::stray_variable(&it)).collect();
-        stray.sort();
-        settings.notes.append(&mut stray);
-        Ok(settings)
+        stray.sort_by(|one, other| one.english().cmp(other.english()));
+        settings.notes.extend(stray.into_iter().map(|it| (&warnings::STRAY_VARIABLE, it)));
+        settings
     }
 
     fn take(&mut self, spec: &'static Spec, raw: OsString, origin: Origin) {
@@ -73,10 +84,14 @@ impl Settings {
                     Origin::File(file) => format!("`{}` in {}", spec.name, file.display()),
                     origin => origin.to_string(),
                 };
-                self.notes.extend(notes.into_iter().map(|note| format!("{place}: {note}")));
+                self.notes.extend(notes.into_iter().map(|note| {
+                    let note =
+                        phrase!("{place}: {note}", "{place}：{note}", place = place, note = note);
+                    (&warnings::SETTING_CLEANED, note)
+                }));
                 self.values.insert(spec.name, Value { text, path, origin });
             }
-            Err(reason) => self.problems.push(wrong(spec, Some(&origin), &Plain(reason))),
+            Err(reason) => self.problems.push(wrong(spec, Some(&origin), &Plain::new(reason))),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Settings: from a flag, else the environment, else the file, else a default.
 
+mod answers;
 mod check;
 mod declared;
 mod file;
@@ -13,26 +14,32 @@ mod read;
 mod requests;
 mod rlimit;
 pub(crate) mod schedule;
+mod schema;
 mod spec;
 pub(crate) mod webhook;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use qopen::journal::{Backend, DiskBackend};
 use qopen::types::Secret;
+use tracing::Level;
 
+use crate::causes::Plain;
 use crate::database::refuse_password;
-use crate::exit::{Failure, chain};
-use crate::say::caution;
+use crate::exit::{Failure, chained};
+use crate::lang::{Phrase, phrase};
+use crate::say::{self, caution};
+use crate::topics::{Topic, warnings};
 use crate::zone::Zone;
 pub(crate) use declared::*;
+pub(crate) use file::Answers;
 pub(crate) use given::Given;
 use origin::Origin;
 use schedule::Found;
+pub(crate) use schema::schema;
 pub(crate) use spec::Spec;
 
 /// A value with its source.
@@ -53,9 +60,9 @@ pub(crate) struct Settings {
     /// Settings of the file that a flag or variable overrides.
     pub(crate) overridden: Vec<String>,
     /// Access of other users to the file that is too wide.
-    pub(crate) exposure: Option<String>,
+    pub(crate) exposure: Option<Phrase>,
     /// Notes about trimmed values, and about variables that look like settings.
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: Vec<(&'static Topic, Phrase)>,
     /// Given values that cannot be used.
     pub(crate) problems: Vec<Failure>,
     /// Schedules.
@@ -87,26 +94,38 @@ impl Settings {
 
     fn missing(&self, spec: &'static Spec) -> Failure {
         let flag = spec.flag.map(|flag| format!("{flag}, ")).unwrap_or_default();
-        let Spec { about, env, name, example, .. } = spec;
+        let Spec { env, name, example, .. } = spec;
         let file = self.file.as_deref().unwrap_or(Path::new("qopen.toml")).display();
-        let message = format!(
-            "the {about} is not set; looked for it in {flag}{env} and `{name}` in {file}\n  example: {env}='{example}'"
+        let message = phrase!(
+            "the {about} is not set; looked for it in {flag}{env} and `{name}` in {file}\n  example: {env}='{example}'",
+            "缺少{about}；已在 {flag}{env} 以及 {file} 的 `{name}` 中查找\n  示例：{env}='{example}'",
+            about = spec.noun(),
+            flag = flag,
+            env = env,
+            name = name,
+            file = file,
+            example = example,
         );
         Failure::missing(spec.name, message)
     }
 
     /// Names the setting and source of a wrong value.
-    fn wrong(&self, spec: &'static Spec, error: &dyn std::error::Error) -> Failure {
+    fn wrong(&self, spec: &'static Spec, error: &(dyn std::error::Error + 'static)) -> Failure {
         wrong(spec, self.get(spec).map(|it| it.1), error)
     }
 
     /// Prints warnings to standard error.
     pub(crate) fn warn(&self) {
         if let Some(exposure) = &self.exposure {
-            caution!("qopen: the settings file {exposure}");
+            caution!(
+                warnings::SETTINGS_EXPOSED,
+                "the settings file {exposure}",
+                "设置文件 {exposure}",
+                exposure = exposure,
+            );
         }
-        for note in &self.notes {
-            caution!("qopen: {note}");
+        for (topic, note) in &self.notes {
+            say::remark(Level::WARN, topic, note);
         }
     }
 
@@ -126,7 +145,7 @@ impl Settings {
     pub(crate) fn time_zone(&self) -> Result<Zone, Failure> {
         match self.get(&TIME_ZONE) {
             Some((name, origin)) => Zone::of_setting(name.expose(), &origin.to_string())
-                .map_err(|why| self.wrong(&TIME_ZONE, &Plain(why))),
+                .map_err(|why| self.wrong(&TIME_ZONE, &Plain::new(why))),
             None => Zone::system().map_err(Failure::usage),
         }
     }
@@ -146,31 +165,44 @@ impl Settings {
     }
 }
 
-fn wrong(spec: &'static Spec, origin: Option<&Origin>, error: &dyn std::error::Error) -> Failure {
+fn wrong(
+    spec: &'static Spec,
+    origin: Option<&Origin>,
+    error: &(dyn std::error::Error + 'static),
+) -> Failure {
     let from = match origin {
-        Some(Origin::File(file)) => format!(" (from `{}` in {})", spec.name, file.display()),
-        Some(origin) => format!(" (from {origin})"),
-        None => String::new(),
+        Some(Origin::File(file)) => phrase!(
+            " (from `{name}` in {file})",
+            "（来自 {file} 中的 `{name}`）",
+            name = spec.name,
+            file = file.display(),
+        ),
+        Some(Origin::Answer) | None => Phrase::default(),
+        Some(origin) => phrase!(" (from {origin})", "（来自 {origin}）", origin = origin),
     };
-    let what = chain(&format!("the {}{from} cannot be used", spec.about), error);
+    let what = phrase!(
+        "the {about}{from} cannot be used",
+        "{about}{from}无法使用",
+        about = spec.noun(),
+        from = from,
+    );
+    let what = chained(what, error);
     let Spec { name, env, example, .. } = spec;
     let example = match origin {
+        // A secret has no example that could be typed.
+        Some(Origin::Answer) if *example == "…" => {
+            return Failure::usage(what).of_setting(name);
+        }
         Some(Origin::Flag(flag)) => format!("{flag} '{example}'"),
         Some(Origin::File(_)) => format!("{name} = \"{example}\""),
+        Some(Origin::Answer) => example.to_string(),
         _ => format!("{env}='{example}'"),
     };
-    let message = format!("{what}\n  example: {example}");
+    let message = phrase!(
+        "{what}\n  example: {example}",
+        "{what}\n  示例：{example}",
+        what = what,
+        example = example,
+    );
     Failure::usage(message).of_setting(spec.name)
 }
-
-/// An error with a text and no cause.
-#[derive(Debug)]
-struct Plain(String);
-
-impl fmt::Display for Plain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Plain {}

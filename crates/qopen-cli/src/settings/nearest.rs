@@ -2,6 +2,7 @@
 
 use super::declared::ALL;
 use super::spec::Spec;
+use crate::lang::{Phrase, phrase};
 
 /// Returns the setting that `name` resembles, in any case, with dashes or without `QOPEN_`.
 pub(super) fn nearest(name: &str) -> Option<&'static Spec> {
@@ -33,9 +34,9 @@ fn by_letters(name: &str) -> Option<&'static &'static Spec> {
 }
 
 /// Describes an environment variable that looks like a setting and is none.
-pub(super) fn stray_variable(name: &str) -> Option<String> {
+pub(super) fn stray_variable(name: &str) -> Option<Phrase> {
     /// Variables of qopen that are no settings.
-    const OTHERS: [&str; 2] = ["QOPEN_LOG", "QOPEN_LOG_FORMAT"];
+    const OTHERS: [&str; 3] = ["QOPEN_LOG", "QOPEN_LOG_FORMAT", "QOPEN_LANG"];
     let upper = name.to_uppercase();
     let bare = upper.strip_prefix("QOPEN_")?;
     let known = OTHERS.contains(&name) || ALL.iter().any(|spec| spec.env == name);
@@ -43,7 +44,12 @@ pub(super) fn stray_variable(name: &str) -> Option<String> {
         return None;
     }
     let meant = OTHERS.into_iter().find(|it| *it == upper).or_else(|| Some(nearest(bare)?.env))?;
-    Some(format!("{name} in the environment is not a setting; did you mean {meant}?"))
+    Some(phrase!(
+        "{name} in the environment is not a setting; did you mean {meant}?",
+        "环境变量 {name} 不是设置；是否想用 {meant}？",
+        name = name,
+        meant = meant,
+    ))
 }
 
 #[cfg(test)]
@@ -73,7 +79,9 @@ mod tests {
         for name in ["QOPEN_APP_KEY", "QOPEN_LOG", "QOPEN_TEST_LISTEN", "QOPENAPP_KEY", "PATH"] {
             assert_eq!(stray_variable(name), None);
         }
-        assert!(stray_variable("QOPEN_log").is_some_and(|it| it.ends_with("mean QOPEN_LOG?")));
+        assert!(
+            stray_variable("QOPEN_log").is_some_and(|it| it.english().ends_with("mean QOPEN_LOG?"))
+        );
         assert!(stray_variable("Qopen_App_Key").is_some());
     }
 }

@@ -9,6 +9,8 @@ pub(crate) enum Origin {
     Flag(&'static str),
     Environment(&'static str),
     File(PathBuf),
+    /// A person answered a question.
+    Answer,
     Default,
 }
 
@@ -18,6 +20,7 @@ impl fmt::Display for Origin {
             Self::Flag(flag) => f.write_str(flag),
             Self::Environment(name) => f.write_str(name),
             Self::File(path) => write!(f, "{}", path.display()),
+            Self::Answer => f.write_str("the answer"),
             Self::Default => f.write_str("default"),
         }
     }

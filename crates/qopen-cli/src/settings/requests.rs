@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use qopen::http::{BuildError, Forwarder, Sender, SenderBuilder, Webhook, WebhookSecret};
 
+use super::listening::quoted;
 use super::webhook::Entry;
 use super::{
     ACCESS_TOKEN, APP_KEY, APP_SECRET, BASE_URL, CA_FILE, FORWARD, FORWARD_CA_FILE, FORWARD_PROXY,
-    FORWARD_TIMEOUT, Origin, PROXY, Plain, REQUEST_TIMEOUT, Settings, Spec,
+    FORWARD_TIMEOUT, Origin, PROXY, REQUEST_TIMEOUT, Settings, Spec,
 };
-use crate::exit::{Failure, chain};
+use crate::causes::Plain;
+use crate::exit::{Failure, chain, chained};
+use crate::lang::phrase;
 use crate::values::duration;
 
 /// The settings of one kind of requests.
@@ -41,16 +44,7 @@ impl Settings {
         &self,
         with: impl FnOnce(SenderBuilder) -> SenderBuilder,
     ) -> Result<Sender, Failure> {
-        let Chosen { proxy, roots, timeout } = self.way(&TO_GATEWAY)?;
-        let mut builder = Sender::builder(self.required(&BASE_URL)?.expose()).timeout(timeout);
-        builder = match proxy {
-            None => builder,
-            Some(Proxy::Nothing) => builder.no_proxy(),
-            Some(Proxy::Url(url)) => builder.proxy(url),
-        };
-        if let Some(pem) = roots {
-            builder = builder.root_certificate(pem);
-        }
+        let builder = self.way_to_gateway()?;
         let builder = match self.get(&ACCESS_TOKEN) {
             Some((token, _)) => builder.access_token(token.clone()),
             None => {
@@ -58,12 +52,40 @@ impl Settings {
                 builder.app_credentials(app_key, self.required(&APP_SECRET)?.clone())
             }
         };
-        with(builder).build().map_err(|error| match error {
+        self.built(with(builder))
+    }
+
+    /// Checks the settings of requests but for the credentials, which may be missing.
+    pub(super) fn check_way_to_gateway(&self) -> Result<(), Failure> {
+        self.built(self.way_to_gateway()?.access_token("unused")).map(drop)
+    }
+
+    fn way_to_gateway(&self) -> Result<SenderBuilder, Failure> {
+        let Chosen { proxy, roots, timeout } = self.way(&TO_GATEWAY)?;
+        let builder = Sender::builder(self.required(&BASE_URL)?.expose()).timeout(timeout);
+        let builder = match proxy {
+            None => builder,
+            Some(Proxy::Nothing) => builder.no_proxy(),
+            Some(Proxy::Url(url)) => builder.proxy(url),
+        };
+        Ok(match roots {
+            Some(pem) => builder.root_certificate(pem),
+            None => builder,
+        })
+    }
+
+    fn built(&self, builder: SenderBuilder) -> Result<Sender, Failure> {
+        builder.build().map_err(|error| match error {
             BuildError::UnsendableToken => self.wrong(&ACCESS_TOKEN, &error),
             BuildError::BaseUrlPath { url, host } => {
-                let what =
-                    format!("{url:?} has a path; {} is the host alone: {host}", BASE_URL.env);
-                self.wrong(&BASE_URL, &Plain(what))
+                let what = phrase!(
+                    "{url} has a path; {name} is the host alone: {host}",
+                    "{url} 带有路径；{name} 只应是主机：{host}",
+                    url = format!("{url:?}"),
+                    name = BASE_URL.env,
+                    host = host,
+                );
+                self.wrong(&BASE_URL, &Plain::new(what))
             }
             error => {
                 self.unusable(&TO_GATEWAY, &error).unwrap_or_else(|| self.wrong(&BASE_URL, &error))
@@ -152,16 +174,20 @@ impl Settings {
         }
         let file = self.path(spec)?;
         let pem = std::fs::read(file).map_err(|error| {
-            self.wrong(spec, &Plain(format!("{} cannot be read: {error}", file.display())))
+            let file = file.display();
+            let what = phrase!("{file} cannot be read", "{file} 无法读取", file = file);
+            self.wrong(spec, &Plain::new(chained(what, &error)))
         })?;
         Ok(Some(pem))
     }
 
     fn timeout(&self, spec: &'static Spec) -> Result<Duration, Failure> {
         let text = self.required(spec)?.expose();
-        let wrong = |reason| self.wrong(spec, &Plain(format!("{text:?}: {reason}")));
-        match duration(text).map_err(wrong)? {
-            timeout if timeout < SHORTEST => Err(wrong("it must be 1ms or more".to_owned())),
+        let wrong = |reason| self.wrong(spec, &quoted(text, reason));
+        match duration(text).map_err(|reason| wrong(reason.into()))? {
+            timeout if timeout < SHORTEST => {
+                Err(wrong(phrase!("it must be 1ms or more", "必须至少为 1ms")))
+            }
             timeout => Ok(timeout),
         }
     }
@@ -173,17 +199,21 @@ impl Settings {
             BuildError::RootCertificate(_) => Some(self.wrong(way.ca_file, error)),
             BuildError::ProxyVariable { variable, .. } => {
                 let Spec { env, example, .. } = way.proxy;
-                let what = chain("", error);
-                Some(Failure::usage(format!(
-                    "{what}\n  example: {variable}='{example}', or {env}='none' for no proxy"
+                Some(Failure::usage(phrase!(
+                    "{what}\n  example: {variable}='{example}', or {env}='none' for no proxy",
+                    "{what}\n  示例：{variable}='{example}'；不用代理则写 {env}='none'",
+                    what = chain("", error),
+                    variable = variable,
+                    example = example,
+                    env = env,
                 )))
             }
-            BuildError::NoProxyVariable { variable, .. } => {
-                let what = chain("", error);
-                Some(Failure::usage(format!(
-                    "{what}\n  example: {variable}='localhost,10.0.0.0/8,.example'"
-                )))
-            }
+            BuildError::NoProxyVariable { variable, .. } => Some(Failure::usage(phrase!(
+                "{what}\n  example: {variable}='localhost,10.0.0.0/8,.example'",
+                "{what}\n  示例：{variable}='localhost,10.0.0.0/8,.example'",
+                what = chain("", error),
+                variable = variable,
+            ))),
             _ => None,
         }
     }
@@ -197,8 +227,12 @@ fn refuse_password<'a>(flag: &str, url: &'a str, spec: &Spec) -> Result<&'a str,
         return Ok(url);
     }
     let Spec { env, name, .. } = spec;
-    let failure = Failure::usage(format!(
-        "{flag}: a password does not belong on a command line, because every user of the machine can read it; put the URL into {env}, or into `{name}` in the settings file"
+    let failure = Failure::usage(phrase!(
+        "{flag}: a password does not belong on a command line, because every user of the machine can read it; put the URL into {env}, or into `{name}` in the settings file",
+        "{flag}：命令行中不应有密码，因为本机所有用户都能看到；请把该地址写入 {env}，或设置文件中的 `{name}`",
+        flag = flag,
+        env = env,
+        name = name,
     ));
     Err(failure.of_setting(name))
 }

@@ -224,6 +224,11 @@ pub(super) fn known(name: &str) -> Option<&'static str> {
     KEYS.iter().map(|(key, _)| *key).find(|key| *key == name)
 }
 
+/// Returns every key with its example.
+pub(super) fn keys() -> &'static [(&'static str, &'static str)] {
+    &KEYS
+}
+
 /// Returns the line of a key in an example.
 pub(super) fn example(key: &str) -> &'static str {
     KEYS.iter().find(|(name, _)| *name == key).map_or("", |(_, example)| example)

@@ -8,6 +8,8 @@ use clap::builder::{
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, Command, ValueHint};
 
+use crate::lang::Text;
+
 /// The kind of a value, which decides how it is trimmed and checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -38,11 +40,11 @@ pub(crate) struct Spec {
     pub(crate) env: &'static str,
     /// The noun in messages and in `doctor`.
     pub(crate) about: &'static str,
-    /// The rest of the meaning in the documentation, after `about`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the documentation"))]
-    pub(super) detail: &'static str,
+    about_zh: &'static str,
+    /// The rest of the meaning in the documentation and in a settings file, after `about`.
+    pub(crate) detail: &'static str,
     pub(super) example: &'static str,
-    pub(super) default: Option<&'static str>,
+    pub(crate) default: Option<&'static str>,
     /// The documentation's text in place of a default.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the documentation"))]
     pub(super) absent: &'static str,
@@ -62,9 +64,19 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
+    /// The noun in messages, in both languages.
+    pub(crate) const fn noun(&self) -> Text {
+        Text::new(self.about, self.about_zh)
+    }
+
     /// Whether its values are whole numbers.
     pub(super) fn is_number(&self) -> bool {
         self.example.parse::<u64>().is_ok()
+    }
+
+    /// Whether the settings file may give it as a number. A secret that is a number may have lost zeros.
+    pub(super) fn takes_integer(&self) -> bool {
+        !self.secret && (self.is_number() || matches!(self.kind, Kind::Word | Kind::Path))
     }
 }
 
@@ -74,12 +86,14 @@ impl Spec {
         name: &'static str,
         env: &'static str,
         about: &'static str,
+        about_zh: &'static str,
         example: &'static str,
     ) -> Self {
         Self {
             name,
             env,
             about,
+            about_zh,
             detail: "",
             example,
             default: None,

@@ -23,7 +23,8 @@ pub(crate) enum Topic {
 }
 
 impl Topic {
-    const ALL: [Self; 4] = [Self::Published, Self::Incomplete, Self::Held, Self::LoggedOut];
+    pub(super) const ALL: [Self; 4] =
+        [Self::Published, Self::Incomplete, Self::Held, Self::LoggedOut];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -117,6 +118,11 @@ fn topics(value: Option<Value>) -> Result<BTreeSet<Topic>, String> {
         topic.ok_or_else(|| format!("events: {name:?} is unknown; there are {}", known()))
     };
     values.iter().map(topic).collect()
+}
+
+/// Returns every key with its example.
+pub(super) fn keys() -> &'static [(&'static str, &'static str)] {
+    &KEYS
 }
 
 /// Returns the key of this name.

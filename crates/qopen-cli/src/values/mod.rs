@@ -8,6 +8,8 @@ pub(crate) mod text_file;
 
 use std::time::Duration;
 
+use crate::lang::{Phrase, phrase};
+
 /// Returns the text without invisible characters at its ends.
 pub(crate) fn trim(text: &str) -> &str {
     text.trim_matches(is_space)
@@ -63,6 +65,19 @@ pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("expected a whole number, 1 or more".to_owned()),
         Ok(n) => Ok(n),
+    }
+}
+
+/// Refuses the path of a callback URL that would need an escape somewhere.
+pub(crate) fn plain_path(path: &str) -> Result<(), Phrase> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
+    match path.starts_with('/') && path.chars().all(plain) {
+        true => Ok(()),
+        false => Err(phrase!(
+            "{path} must begin with / and have only letters, digits and -_.~",
+            "{path} 必须以 / 开头，且只含字母、数字和 -_.~",
+            path = format!("{path:?}"),
+        )),
     }
 }
 

@@ -10,6 +10,7 @@ use super::sqlite::SqliteFile;
 use super::{home, trim};
 use crate::database;
 use crate::say::caution;
+use crate::topics::warnings;
 
 /// Parses a place of the command line: a path, in which `~` is the home folder, or a URL.
 pub(crate) fn out_path() -> impl TypedValueParser<Value = PathBuf> {
@@ -27,7 +28,9 @@ pub(crate) fn read(raw: OsString) -> Result<PathBuf, String> {
     let quoted = ['"', '\''].iter().find_map(|it| bare.strip_prefix(*it)?.strip_suffix(*it));
     if let Some(inner) = quoted {
         caution!(
-            "qopen: the quotes around the path were removed; write ./ before them to keep them"
+            warnings::PATH_QUOTES,
+            "the quotes around the path were removed; write ./ before them to keep them",
+            "路径两端的引号已去除；若要保留，请在其前写 ./",
         );
         bare = trim(inner);
     }

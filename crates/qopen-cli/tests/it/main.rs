@@ -43,17 +43,25 @@ mod formats;
 mod full_disk;
 mod guards;
 mod guards_served;
+mod healthcheck;
 mod history;
 #[cfg(target_os = "linux")]
 mod hostile;
 #[cfg(unix)]
+mod init;
+#[cfg(target_os = "linux")]
+mod init_asked;
+#[cfg(unix)]
 mod interrupted;
 #[cfg(target_os = "linux")]
 mod keys;
+mod languages;
 mod later;
 mod leaks;
 mod left_out;
 mod libreoffice;
+#[cfg(unix)]
+mod listening;
 mod listing;
 mod losses;
 #[cfg(target_os = "linux")]
@@ -68,6 +76,8 @@ mod offline;
 #[cfg(feature = "otel")]
 mod otel;
 mod outages;
+#[cfg(unix)]
+mod packaging;
 mod parquet;
 #[cfg(target_os = "linux")]
 mod pasted;
@@ -92,6 +102,8 @@ mod singer;
 mod soak;
 mod spans;
 mod sqlite;
+#[cfg(unix)]
+mod supervised;
 mod support;
 #[cfg(unix)]
 mod switches;

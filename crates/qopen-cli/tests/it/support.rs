@@ -25,6 +25,8 @@ pub(crate) fn qopen(folder: &Path, arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    // Every message is English, unless a test asks for another language.
+    command.env("LC_ALL", "C");
     command.current_dir(folder).args(arguments).env("COLUMNS", "100").stdin(Stdio::null());
     command
 }
@@ -65,8 +67,9 @@ pub(crate) fn steady(text: &str, folder: &Path) -> String {
         let all: Vec<&str> = line.split(' ').collect();
         for (at, word) in all.iter().enumerate() {
             let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-            let seconds =
-                all.get(at + 1).is_some_and(|next| *next == "s" || next.starts_with("s,"));
+            let seconds = all.get(at + 1).is_some_and(|next| {
+                *next == "s" || next.starts_with("s,") || next.starts_with("秒")
+            });
             let is_of_uuid = |it: u8| it.is_ascii_hexdigit() || it == b'-';
             let uuid = bare.len() == 36 && bare.bytes().all(is_of_uuid);
             match word {

@@ -10,8 +10,10 @@ use serde_json::Value;
 use crate::served::Served;
 use crate::support::{Stage, qopen, text, with_settings};
 
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 14] = [
     "demo",
+    "init",
+    "listen",
     "pull",
     "serve",
     "simulate",

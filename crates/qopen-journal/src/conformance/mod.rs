@@ -1,7 +1,7 @@
 //! What every journal must do: a list of named cases, for a storage of your own.
 //!
 //! Each case gets an empty journal. [`check`] runs all of them and panics with the names of those that
-//! failed:
+//! failed. [`check_durable`] also opens each journal again afterwards, and looks for what it had:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -18,18 +18,25 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a case fails by panicking")]
 
 mod claim_queue;
+mod content;
 mod kept;
 mod maintenance;
 mod outbox;
 mod subject;
+mod view;
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 
+pub use content::{Content, Kept};
 pub use subject::Subject;
+
+use crate::{JournalError, Store};
+use view::View;
 
 /// How long a case may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -128,15 +135,72 @@ pub async fn check(mut empty: impl AsyncFnMut(&Case) -> Subject) {
     let mut failed = Vec::new();
     for case in CASES {
         let subject = empty(case).await;
-        // A task of its own: the others run, whatever it does.
-        let run = tokio::spawn(tokio::time::timeout(LIMIT, (case.run)(subject)));
-        let why = match run.await {
-            Ok(Ok(())) => continue,
-            Ok(Err(_)) => format!("it did not end within {} s", LIMIT.as_secs()),
-            Err(error) => error.try_into_panic().map(|it| text_of(&*it)).unwrap_or_default(),
-        };
-        failed.push(format!("{}: {why}", case.name));
+        failed.extend(failure_of(case, subject).await);
     }
+    fail_with(&failed);
+}
+
+/// Runs every case as [`check`] does on a journal of one process that outlasts the process. Afterwards the journal is
+/// closed, opened, compacted, closed and opened again: each time it has what it had at the end of the case.
+///
+/// `open` is called three times for each case: the first time for an empty journal, then for the same one. By then
+/// every other handle was dropped.
+///
+/// Must be called within a tokio runtime that has timers.
+///
+/// # Panics
+/// If a case fails, or a journal is another after it was opened again, once all cases have run. The message names each
+/// case that failed.
+pub async fn check_durable<S: Store>(mut open: impl AsyncFnMut(&Case) -> Result<S, JournalError>) {
+    let mut failed = Vec::new();
+    for case in CASES {
+        let journal: Arc<dyn Store> = match open(case).await {
+            Ok(journal) => Arc::new(journal),
+            Err(error) => {
+                failed.push(format!("{}: {error}", case.name));
+                continue;
+            }
+        };
+        if let Some(failure) = failure_of(case, Subject::new(Arc::clone(&journal))).await {
+            failed.push(failure);
+        } else if let Err(why) = survives(case, &mut open, journal).await {
+            failed.push(format!("{}: {why}", case.name));
+        }
+    }
+    fail_with(&failed);
+}
+
+/// Runs a case in a task of its own: the others run, whatever it does. Returns why it failed.
+async fn failure_of(case: &Case, subject: Subject) -> Option<String> {
+    let run = tokio::spawn(tokio::time::timeout(LIMIT, (case.run)(subject)));
+    let why = match run.await {
+        Ok(Ok(())) => return None,
+        Ok(Err(_)) => format!("it did not end within {} s", LIMIT.as_secs()),
+        Err(error) => error.try_into_panic().map(|it| text_of(&*it)).unwrap_or_default(),
+    };
+    Some(format!("{}: {why}", case.name))
+}
+
+async fn survives<S: Store>(
+    case: &Case,
+    open: &mut impl AsyncFnMut(&Case) -> Result<S, JournalError>,
+    journal: Arc<dyn Store>,
+) -> Result<(), String> {
+    let failed = |error: JournalError| format!("after the case: {error}");
+    let before = View::of(&*journal).await.map_err(failed)?;
+    drop(journal);
+    for how in ["opened again", "compacted and opened again"] {
+        let journal = open(case).await.map_err(failed)?;
+        let after = View::of(&journal).await.map_err(failed)?;
+        if after != before {
+            return Err(format!("{before:?} was, after the journal was {how}, {after:?}"));
+        }
+        journal.compact(0).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn fail_with(failed: &[String]) {
     assert!(failed.is_empty(), "the journal does not conform:\n{}", failed.join("\n"));
 }
 

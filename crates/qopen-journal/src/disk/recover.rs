@@ -159,6 +159,24 @@ pub(super) fn check(shared: &Shared) -> Result<Report, JournalError> {
     Ok(report)
 }
 
+/// The earliest format of the segments; `None` without any whose beginning holds.
+///
+/// # Errors
+/// [`JournalError::UnknownFormat`], if a later version wrote one.
+pub(super) fn earliest_format(folder: &Path) -> Result<Option<u32>, JournalError> {
+    let mut earliest = None;
+    for number in numbers(folder)? {
+        match segment::format_of(&beginning(folder, number)?) {
+            Ok(format) => earliest = Some(earliest.unwrap_or(format).min(format)),
+            Err(NoOpening::Format(found)) => {
+                return Err(JournalError::UnknownFormat { found, known: FORMAT });
+            }
+            Err(NoOpening::Damaged) => {}
+        }
+    }
+    Ok(earliest)
+}
+
 fn numbers(folder: &Path) -> Result<Vec<u32>, JournalError> {
     segment::numbers(folder).map_err(|error| unavailable(Arc::new(At::new(folder, error))))
 }

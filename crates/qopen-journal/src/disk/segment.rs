@@ -158,6 +158,11 @@ pub(super) fn name_end(folder: &Path, previous: u32, end: u32) -> Result<(), At>
     Ok(())
 }
 
+/// The format of a segment, if its beginning holds.
+pub(super) fn format_of(bytes: &[u8]) -> Result<u32, NoOpening> {
+    Opening::read(bytes).map(|_| u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]))
+}
+
 /// Why a segment's beginning cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoOpening {

@@ -1,14 +1,9 @@
 //! The journals of this crate do what every journal must do.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use qopen_journal::conformance::{CASES, Subject, check};
-use qopen_journal::{
-    DiskJournal, Durability, Journal, Maintenance as _, MemoryJournal, PendingEvent, PullState,
-    Quarantined, Store,
-};
-
-use crate::support::payloads;
+use qopen_journal::conformance::{CASES, Subject, check, check_durable};
+use qopen_journal::{DiskJournal, Durability, Journal as _, MemoryJournal};
 
 #[tokio::test]
 async fn the_journal_in_memory_conforms() {
@@ -16,52 +11,31 @@ async fn the_journal_in_memory_conforms() {
     assert_eq!(MemoryJournal::default().durability(), Durability::Memory);
 }
 
-/// All that a journal has.
-#[derive(Debug, PartialEq)]
-struct View {
-    pulls: Vec<PullState>,
-    pages: Vec<Vec<String>>,
-    items: Vec<Quarantined>,
-    events: Vec<PendingEvent>,
-}
-
-async fn view(journal: &dyn Store) -> View {
-    let pulls = journal.pulls().await.unwrap();
-    let mut pages = Vec::new();
-    for state in &pulls {
-        pages.push(payloads(journal, state.pull.mark_id.as_str()).await);
-    }
-    let items = journal.quarantined(None).await.unwrap();
-    View { pulls, pages, items, events: journal.waiting(0, usize::MAX).await.unwrap() }
+#[tokio::test]
+async fn the_journal_on_disk_conforms_and_says_the_same_when_it_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut opened = Vec::new();
+    check_durable(async |case| {
+        opened.push(case.name());
+        let journal = DiskJournal::open(folder.path().join(case.name()))?;
+        assert_eq!(journal.durability(), Durability::LocalFsync);
+        assert!(journal.report().damage.is_empty());
+        Ok(journal)
+    })
+    .await;
+    let three_times = CASES.iter().flat_map(|case| [case.name(); 3]);
+    assert_eq!(opened, three_times.collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn the_journal_on_disk_conforms_and_says_the_same_when_it_is_opened_again() {
-    let used = Mutex::new(Vec::new());
-    check(async |_| {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = Arc::new(DiskJournal::open(folder.path()).unwrap());
-        assert_eq!(journal.durability(), Durability::LocalFsync);
-        used.lock().unwrap().push((folder, Arc::clone(&journal)));
-        Subject::new(journal)
-    })
-    .await;
-    let used = used.into_inner().unwrap();
-    assert_eq!(used.len(), CASES.len());
-    let mut pages = 0;
-    for (folder, journal) in used {
-        let before = view(&*journal).await;
-        pages += before.pages.iter().flatten().count();
-        drop(journal);
-        let journal = DiskJournal::open(folder.path()).unwrap();
-        assert_eq!(view(&journal).await, before);
-        journal.compact(0).await.unwrap();
-        drop(journal);
-        let journal = DiskJournal::open(folder.path()).unwrap();
-        assert_eq!(view(&journal).await, before);
-        assert!(journal.report().damage.is_empty());
-    }
-    assert!(pages > 0);
+async fn a_journal_that_forgets_is_not_durable() {
+    let forgets = async |_: &_| Ok(MemoryJournal::default());
+    let failure = tokio::spawn(check_durable(forgets)).await.unwrap_err().into_panic();
+    let failure = failure.downcast_ref::<String>().unwrap();
+    assert!(failure.contains("\nappends_are_idempotent: "), "{failure}");
+    assert!(failure.contains("after the journal was opened again"), "{failure}");
+    // Nothing is left after it.
+    assert!(!failure.contains("\na_forgotten_pull_has_no_claim: "), "{failure}");
 }
 
 #[tokio::test]

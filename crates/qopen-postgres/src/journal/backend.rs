@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use qopen_journal::{Backend, JournalError, Opened, Report};
+use qopen_journal::{Backend, Examined, JournalError, Opened, Report};
 
 use super::value::{away, failed};
-use super::{PostgresJournal, SCHEMA};
+use super::{PostgresJournal, SCHEMA, home};
 use crate::database::Database;
 use crate::error::DatabaseError;
 
@@ -40,24 +40,35 @@ impl Backend for PostgresBackend {
         }
     }
 
+    /// Also counts that the database was restored from a dump of `pg_dump`: against every pull that is not complete, as
+    /// [`doubt_unfinished_pulls`](qopen_journal::doubt_unfinished_pulls) does.
     async fn migrate(&self) -> Result<usize, JournalError> {
         let database = &self.database;
         database.check_session().await.map_err(away)?;
         let steps = database.migrate(&SCHEMA).await.map_err(away)?;
-        // Tables that were restored into another cluster have that cluster's transaction numbers.
-        let mut client = database.client().await.map_err(away)?;
-        let transaction = client.transaction().await.map_err(failed)?;
-        let moved = "SELECT looked FROM qopen_journal.spotter
-         WHERE pg_snapshot_xmax(looked) > pg_snapshot_xmax(pg_current_snapshot()) FOR UPDATE";
-        if transaction.execute(moved, &[]).await.map_err(failed)? > 0 {
-            let mend = "UPDATE qopen_journal.page SET xid = DEFAULT;
-             UPDATE qopen_journal.pull SET notes = true, counted = NULL;
-             UPDATE qopen_journal.age SET swept = pg_snapshot_xmin(pg_current_snapshot());
-             UPDATE qopen_journal.spotter SET looked = pg_current_snapshot()";
-            transaction.batch_execute(mend).await.map_err(failed)?;
+        let Some(doubted) = home::settle(database).await? else { return Ok(steps) };
+        tracing::warn!(
+            pulls = doubted,
+            "the journal was restored from a backup: pages that were acknowledged after the backup are missing, so \
+             that no unfinished pull is complete until the item in quarantine is released"
+        );
+        Ok(steps + 1)
+    }
+
+    async fn examine(&self) -> Result<Examined, JournalError> {
+        let client = self.database.read_only().await.map_err(away)?;
+        let upgrade = SCHEMA.examine(&client).await.map_err(away)?;
+        let mut examined = Examined::default();
+        if upgrade.found.is_some() {
+            let pulls = "SELECT count(*) FROM qopen_journal.pull";
+            let pulls: i64 = client.query_one(pulls, &[]).await.map_err(failed)?.get(0);
+            examined.report.pulls = pulls.unsigned_abs();
         }
-        transaction.commit().await.map_err(failed)?;
-        Ok(steps)
+        if upgrade.is_nothing() {
+            examined.is_restored = home::is_restored(&client).await.map_err(failed)?;
+        }
+        examined.upgrade = Some(upgrade);
+        Ok(examined)
     }
 
     async fn open(&self) -> Result<Opened, JournalError> {

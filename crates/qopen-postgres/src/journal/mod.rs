@@ -3,6 +3,7 @@
 pub(crate) mod backend;
 mod claims;
 mod hint;
+mod home;
 mod maintenance;
 mod outbox;
 mod pages;
@@ -26,8 +27,10 @@ use qopen_journal::{
 use qopen_types::{Digest, MarkId, RobotId, StorageId};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_postgres::Client;
 
 use crate::database::{Database, Pooled};
+use crate::error::DatabaseError;
 use crate::schema::Schema;
 use pages::Streams;
 use read::Whose;
@@ -38,7 +41,7 @@ use write::Append;
 
 const SCHEMA: Schema = Schema::new(
     "qopen_journal",
-    &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")],
+    &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql"), include_str!("4.sql")],
 );
 
 /// A journal in a PostgreSQL database, in the schema `qopen_journal`. Kept pages survive what a commit
@@ -70,8 +73,8 @@ impl PostgresJournal {
     ///
     /// # Errors
     /// [`JournalError::Unavailable`], if the database does not answer. [`JournalError::Fatal`], if the URL
-    /// cannot be used, the database refuses, a pooler without sessions is in front of it, or its tables are
-    /// missing or those of another version.
+    /// cannot be used, the database refuses, a pooler without sessions is in front of it, its tables are
+    /// missing or those of another version, or the database was restored from a backup.
     pub async fn open(url: &str) -> Result<Self, JournalError> {
         let database = Database::new(url).map_err(away)?;
         Self::new(database).await
@@ -81,7 +84,15 @@ impl PostgresJournal {
         database.check_session().await.map_err(away)?;
         database.check(&SCHEMA).await.map_err(away)?;
         let client = database.client().await.map_err(away)?;
-        let storage = transaction::storage(&client).await.map_err(failed)?;
+        if home::is_restored(&client).await.map_err(failed)? {
+            return Err(away(DatabaseError::Restored));
+        }
+        Self::use_tables(database.clone(), &client).await
+    }
+
+    /// As [`new`](Self::new), for tables that were checked.
+    async fn use_tables(database: Database, client: &Client) -> Result<Self, JournalError> {
+        let storage = transaction::storage(client).await.map_err(failed)?;
         if client.query_one("SHOW fsync", &[]).await.map_err(failed)?.get::<_, &str>(0) == "off" {
             tracing::warn!(
                 "the database has fsync off: what is kept there may not survive its crash"

@@ -16,6 +16,9 @@ mod tests;
 /// columns behind them.
 const FIRST: usize = 15;
 
+/// The tables that have a column for each field of an account.
+pub(super) const COLUMN_TABLES: [&str; 2] = ["qopen.robot_account", "qopen.partial_robot_account"];
+
 /// The columns between `account_id` and `account`.
 #[derive(Clone, Debug)]
 pub(super) struct Columns(Vec<Column>);
@@ -127,15 +130,12 @@ impl Columns {
     /// they update, until a process of this version publishes the list again.
     pub(super) async fn add_missing(&self, client: &Client) -> Result<usize, Error> {
         let mut changed = 0;
-        for table in ["qopen.robot_account", "qopen.partial_robot_account"] {
-            let present = "SELECT attname::text FROM pg_attribute
-                 WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped";
-            let present = client.query(present, &[&table]).await?;
-            let is_missing =
-                |it: &&Column| !present.iter().any(|row| row.get::<_, &str>(0) == it.name);
-            let missing = self.later().iter().filter(is_missing);
-            let missing: Vec<_> =
-                missing.map(|it| format!("ADD COLUMN IF NOT EXISTS {}", declared(it))).collect();
+        for table in COLUMN_TABLES {
+            let missing = self.missing(client, table).await?;
+            let missing: Vec<_> = missing
+                .into_iter()
+                .map(|it| format!("ADD COLUMN IF NOT EXISTS {}", declared(it)))
+                .collect();
             if missing.is_empty() {
                 continue;
             }
@@ -146,6 +146,19 @@ impl Columns {
             changed += 1;
         }
         Ok(changed)
+    }
+
+    /// The later columns that a table lacks.
+    pub(super) async fn missing(
+        &self,
+        client: &Client,
+        table: &str,
+    ) -> Result<Vec<&Column>, Error> {
+        let present = "SELECT attname::text FROM pg_attribute
+             WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped";
+        let present = client.query(present, &[&table]).await?;
+        let is_missing = |it: &&Column| !present.iter().any(|row| row.get::<_, &str>(0) == it.name);
+        Ok(self.later().iter().filter(is_missing).collect())
     }
 
     /// The columns that the first migration does not make.

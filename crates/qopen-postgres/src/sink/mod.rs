@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use qopen_sink::storage::unnamed;
 use qopen_sink::{ListInfo, ListKind, ListWriter, Sink, SinkError};
-use qopen_types::{Account, MarkId, PullId, RobotId};
+use qopen_types::{Account, FormatChange, MarkId, PullId, RobotId, Upgrade};
 use tokio::runtime::Handle;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
@@ -28,7 +28,7 @@ use crate::database::Database;
 use crate::schema::Schema;
 use blocking::{away, bounded, failed};
 pub use changes::{ChangeLines, FoundChanges, NotKept};
-use columns::Columns;
+use columns::{COLUMN_TABLES, Columns};
 use published::Published;
 use rights::try_all;
 use sessions::Sessions;
@@ -105,6 +105,32 @@ impl PostgresSink {
         Ok(steps + tables)
     }
 
+    /// Looks at what [`migrate`](Self::migrate) would do. Changes nothing. Blocks.
+    ///
+    /// # Errors
+    /// [`SinkError::Database`], if the database does not answer, or a later qopen migrated it.
+    pub fn examine(&self) -> Result<Upgrade, SinkError> {
+        let (database, columns) = (self.database().clone(), &self.columns);
+        let look = async {
+            let client = database.read_only().await.map_err(away)?;
+            let mut upgrade = SCHEMA.examine(&client).await.map_err(away)?;
+            if upgrade.is_nothing() {
+                let mut added = Vec::new();
+                for table in COLUMN_TABLES {
+                    let missing = columns.missing(&client, table).await.map_err(failed)?;
+                    added.extend(missing.iter().map(|it| format!("column {table}.{}", it.name)));
+                }
+                if !added.is_empty() {
+                    upgrade.change = FormatChange::Widened(added);
+                }
+            }
+            Ok(upgrade)
+        };
+        self.sessions.run(|runtime| {
+            runtime.block_on(bounded("looking at the tables", look)).and_then(|it| it)
+        })
+    }
+
     /// Finds the changes of the lists that followed the list of `since`, oldest first; without `since`, the changes
     /// of the last list. The list of `since` has a mark and, if it is known, a revision.
     ///
@@ -149,7 +175,7 @@ impl PostgresSink {
     ) -> Result<T, SinkError> {
         self.sessions.run(|runtime| {
             runtime.block_on(async {
-                let client = self.database().connect(None).await.map_err(away)?;
+                let client = sessions::connect(self.database()).await?;
                 bounded(step, question(&client)).await?.map_err(failed)
             })
         })

@@ -9,7 +9,8 @@ use qopen_sink::SinkError;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_postgres::Client;
 
-use super::blocking::away;
+use super::SCHEMA;
+use super::blocking::{away, bounded};
 use crate::database::Database;
 
 /// The most idle connections.
@@ -105,7 +106,7 @@ impl Sessions {
                 return Ok(session);
             }
         }
-        let client = self.database.connect(None).await.map_err(away)?;
+        let client = connect(&self.database).await?;
         Ok(Session { client: Arc::new(client), has_tables: false, since: Instant::now() })
     }
 
@@ -125,6 +126,13 @@ impl Sessions {
             }
         });
     }
+}
+
+/// Connects to tables that no later qopen has migrated.
+pub(super) async fn connect(database: &Database) -> Result<Client, SinkError> {
+    let client = database.connect(None).await.map_err(away)?;
+    let looked = bounded("looking at the tables", SCHEMA.refuse_later(&client)).await?;
+    looked.map_err(away).map(|()| client)
 }
 
 impl Drop for Sessions {

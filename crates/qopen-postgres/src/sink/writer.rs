@@ -193,7 +193,7 @@ impl ListWriter for Writer {
         {
             self.sent.tags += 1;
             let (number, place) = (self.sent.tags.to_string(), place.to_string());
-            put_row(&mut tags, &[&number, robot, id, &place, parent_tag_name, tag_name]);
+            put_row(&mut tags, &[number.as_str(), robot, id, &place, parent_tag_name, tag_name]);
         }
         self.tags.write_all(&tags).map_err(SinkError::io("writing", Path::new(TAGS)))?;
         if let Some(list) = self.lists.get_mut(robot) {

@@ -12,7 +12,7 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 /// The URL of the database for the process that publishes until it is killed.
 const PUBLISH: &str = "QOPEN_TEST_POSTGRES_PUBLISH";
 
-struct Database(String);
+pub(crate) struct Database(pub(crate) String);
 
 impl Subject for Database {
     fn sink(&self) -> Box<dyn Sink> {

@@ -5,9 +5,11 @@
 mod changes;
 mod conformance;
 mod connections;
+mod formats;
 mod histories;
 mod history;
 mod journal;
 mod lists;
 mod sink;
 mod support;
+mod tls;

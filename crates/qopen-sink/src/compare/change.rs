@@ -73,6 +73,20 @@ pub(super) const HEADER: &[u8] = b"{\"type\":\"changes\",";
 /// What lines of changes begin with.
 pub(super) const CHANGE: &[u8] = b"{\"type\":\"change\",";
 
+/// The format of files of changes. A header without `format` has format 1; qopen writes the number from format 2 on.
+pub(super) const FORMAT: u32 = 1;
+
+/// The format of a header that a later version of qopen wrote.
+pub(super) fn later_format(line: &[u8]) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Format {
+        #[serde(default)]
+        format: u32,
+    }
+    let header = line.starts_with(HEADER).then(|| serde_json::from_slice::<Format>(line).ok());
+    header.flatten().map(|it| it.format).filter(|it| *it > FORMAT)
+}
+
 /// A header as a line without its end.
 pub(super) fn header_line(header: &ChangesHeader) -> serde_json::Result<Vec<u8>> {
     #[derive(Serialize)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use qopen_types::RobotId;
 
-use super::change::{CHANGE, ChangesHeader, HEADER};
+use super::change::{CHANGE, ChangesHeader, HEADER, later_format};
 use super::found::checked_total;
 use super::lines::{self, Lines, fails};
 use super::list::{Accounts as _, List, ROBOTS};
@@ -118,6 +118,9 @@ impl ListChanges {
                     true => continue,
                     false => return Err(not_changes()),
                 }
+            }
+            if let Some(found) = later_format(line) {
+                return Err(fails(&self.path, ListProblem::LaterFormat { found }));
             }
             let header: ChangesHeader = line
                 .starts_with(HEADER)

@@ -100,6 +100,15 @@ pub enum ListProblem {
         /// The kind of the error.
         kind: ErrorKind,
     },
+    /// A later version of qopen wrote the changes file.
+    #[error(
+        "its changes file has format {found}, and this version of qopen reads format {}; use the later qopen that wrote it",
+        super::change::FORMAT
+    )]
+    LaterFormat {
+        /// The format of the file.
+        found: u32,
+    },
     /// A line of a changes file is neither a header nor a change, or does not fit those before it.
     #[error("line {line} is not a line of changes, or does not fit the lines before it")]
     NotChanges {

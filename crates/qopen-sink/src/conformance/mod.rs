@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a case fails by panicking")]
 
 mod changes;
+mod fixture;
 mod given;
 mod later;
 mod many;
@@ -18,6 +19,7 @@ mod texts;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use fixture::{check_fixture, fixture_rows, publish_fixture};
 pub use later::later_columns;
 pub use many::publish_without_end;
 pub use readers::{ReadChanges, check_changes};

@@ -230,7 +230,9 @@ fn a_damaged_last_list_is_refused_and_stays_and_a_new_baseline_replaces_it() {
     publish(&sink, &[("r", "m2", 1, B)]).unwrap();
     let (list, changes) = (read(sink.path()), read(sink.changes_path()));
     let lines: Vec<&str> = list.split_inclusive('\n').collect();
-    let cases: [(String, &str, Option<ListProblem>); 9] = [
+    let later = changes.replacen("\"type\":\"changes\",", "\"type\":\"changes\",\"format\":2,", 1);
+    let cases: [(String, &str, Option<ListProblem>); 10] = [
+        (list.clone(), &later, Some(ListProblem::LaterFormat { found: 2 })),
         (lines[..2].concat(), &changes, Some(ListProblem::Altered)),
         (list[..list.len() - 9].to_owned(), &changes, Some(ListProblem::CutOff { line: 3 })),
         (list.replace("\"d\"", "\"e\""), &changes, Some(ListProblem::Altered)),

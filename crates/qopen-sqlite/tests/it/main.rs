@@ -6,4 +6,5 @@ mod changes;
 mod conformance;
 mod files;
 mod first;
+mod formats;
 mod support;

@@ -4,6 +4,8 @@
 mod tests;
 mod values;
 
+use alloc::string::String;
+
 use crate::generated::layout::{MOST, RECORD};
 use crate::layout::{Field, Kind};
 use crate::reader::Reader;

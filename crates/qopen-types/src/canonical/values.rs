@@ -1,31 +1,12 @@
 //! Finds the values of columns in canonical JSON.
 
-use std::sync::LazyLock;
-
 use crate::Account;
-use crate::generated::layout::RECORD;
+use crate::generated::layout::{PLACES, RECORD};
 use crate::layout::{Field, Kind};
 use crate::reader::Reader;
 
 /// The number of columns.
 const COLUMNS: usize = Account::COLUMNS.len();
-
-/// The column of each field that is no object, in the order in which JSON has the fields.
-static PLACES: LazyLock<Vec<usize>> = LazyLock::new(|| {
-    let mut paths = Vec::new();
-    paths_of(RECORD, "", &mut paths);
-    let column = |path: &String| Account::COLUMNS.iter().position(|it| it.path == path);
-    paths.iter().filter_map(column).collect()
-});
-
-fn paths_of(fields: &[Field], before: &str, out: &mut Vec<String>) {
-    for Field(name, kind) in fields {
-        match kind {
-            Kind::Object(fields) => paths_of(fields, &format!("{before}{name}."), out),
-            _ => out.push(format!("{before}{name}")),
-        }
-    }
-}
 
 impl Account {
     /// Returns the JSON of each column's field in an account's canonical JSON, in the order of

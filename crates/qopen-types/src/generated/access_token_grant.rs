@@ -23,8 +23,8 @@ impl AccessTokenGrant {
     }
 }
 
-impl std::fmt::Debug for AccessTokenGrant {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for AccessTokenGrant {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("AccessTokenGrant")
             .field("access_token", &self.access_token)
             .field("expires_in", &self.expires_in)

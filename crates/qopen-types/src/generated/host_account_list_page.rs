@@ -15,8 +15,8 @@ pub struct HostAccountListPage {
     pub extra: crate::Extra,
 }
 
-impl std::fmt::Debug for HostAccountListPage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for HostAccountListPage {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("HostAccountListPage")
             .field("has_more", &self.has_more)
             .field("host_account_list", &self.host_account_list)

@@ -2,12 +2,17 @@
 
 use crate::Account;
 use crate::layout::{Cell, Column, Extras, Field, Kind};
+use alloc::vec;
 
 /// The most fields of an object.
 pub(crate) const MOST: usize = 12usize;
 
 /// The record's fields, in the order in which JSON has them.
 pub(crate) const RECORD: &[Field] = ACCOUNT;
+
+/// The column of each field that is no object, in the order in which JSON has the fields.
+pub(crate) const PLACES: &[usize] =
+    &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 16];
 const ACCOUNT: &[Field] = &[
     Field("account_id", Kind::Id),
     Field("account_type", Kind::Integer),

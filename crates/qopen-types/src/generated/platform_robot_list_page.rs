@@ -15,8 +15,8 @@ pub struct PlatformRobotListPage {
     pub extra: crate::Extra,
 }
 
-impl std::fmt::Debug for PlatformRobotListPage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for PlatformRobotListPage {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("PlatformRobotListPage")
             .field("has_more", &self.has_more)
             .field("robot_list", &self.robot_list)

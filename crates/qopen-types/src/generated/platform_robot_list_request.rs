@@ -15,8 +15,8 @@ pub struct PlatformRobotListRequest {
     pub extra: crate::Extra,
 }
 
-impl std::fmt::Debug for PlatformRobotListRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for PlatformRobotListRequest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("PlatformRobotListRequest")
             .field("offset", &self.offset)
             .field("limit", &self.limit)

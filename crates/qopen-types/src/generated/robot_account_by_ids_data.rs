@@ -13,8 +13,8 @@ pub struct RobotAccountByIdsData {
     pub extra: crate::Extra,
 }
 
-impl std::fmt::Debug for RobotAccountByIdsData {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for RobotAccountByIdsData {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("RobotAccountByIdsData")
             .field("account_list", &self.account_list)
             .field("extra", &self.extra)

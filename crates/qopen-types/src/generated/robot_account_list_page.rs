@@ -17,8 +17,8 @@ pub struct RobotAccountListPage {
     pub extra: crate::Extra,
 }
 
-impl std::fmt::Debug for RobotAccountListPage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for RobotAccountListPage {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("RobotAccountListPage")
             .field("has_more", &self.has_more)
             .field("mark_id", &self.mark_id)

@@ -30,8 +30,8 @@ impl RobotAccountListRequest {
     }
 }
 
-impl std::fmt::Debug for RobotAccountListRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for RobotAccountListRequest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("RobotAccountListRequest")
             .field("robot_id", &self.robot_id)
             .field("mark_id", &self.mark_id)

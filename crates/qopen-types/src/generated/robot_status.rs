@@ -33,8 +33,8 @@ impl RobotStatus {
     }
 }
 
-impl std::fmt::Debug for RobotStatus {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for RobotStatus {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("RobotStatus")
             .field("robot_id", &self.robot_id)
             .field("is_online", &self.is_online)

@@ -15,8 +15,8 @@ pub struct RobotStatusData {
     pub extra: crate::Extra,
 }
 
-impl std::fmt::Debug for RobotStatusData {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for RobotStatusData {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("RobotStatusData")
             .field("failed_list", &self.failed_list)
             .field("robot_status_list", &self.robot_status_list)

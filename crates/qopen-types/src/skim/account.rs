@@ -1,6 +1,6 @@
 //! Skims one account.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 use serde::de::{IgnoredAny, MapAccess};
 

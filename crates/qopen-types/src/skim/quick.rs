@@ -5,7 +5,8 @@
 //! [`read`] returns `None`, and the general reader reads it. Its results equal the general
 //! reader's; the tests beside it compare the two.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
 
 use super::account::account;
 use super::types::{AccountSkim, CallbackSkim, PageSkim};

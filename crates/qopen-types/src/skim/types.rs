@@ -1,6 +1,9 @@
 //! The results of a skim.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::digest::Digest;
 use crate::event::EventType;
@@ -12,7 +15,7 @@ use crate::ids::{AccountId, MarkId, RobotId};
 pub enum SkimError {
     /// The text is not JSON: the wrong key, or a broken sender.
     #[error("the payload is not JSON")]
-    NotJson(#[source] Box<dyn std::error::Error + Send + Sync>),
+    NotJson(#[source] Box<dyn core::error::Error + Send + Sync>),
     /// The JSON does not have the shape of this event. Its pull may still be known.
     #[error("the payload is not of the shape of this event: {reason}")]
     Shape {
@@ -91,8 +94,8 @@ impl AccountSkim<'_> {
     }
 }
 
-impl std::fmt::Debug for CallbackSkim<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for CallbackSkim<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("CallbackSkim")
             .field("event_type", &self.event_type)
             .field("err_code", &self.err_code)
@@ -102,8 +105,8 @@ impl std::fmt::Debug for CallbackSkim<'_> {
     }
 }
 
-impl std::fmt::Debug for PageSkim<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for PageSkim<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("PageSkim")
             .field("has_more", &self.has_more)
             .field("mark_id", &self.mark_id)
@@ -112,8 +115,8 @@ impl std::fmt::Debug for PageSkim<'_> {
     }
 }
 
-impl std::fmt::Debug for AccountSkim<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for AccountSkim<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let id = self.id.as_ref().map(|id| Digest::of(id.as_bytes()));
         f.debug_struct("AccountSkim").field("id", &id).field("bytes", &self.raw.len()).finish()
     }

@@ -1,9 +1,11 @@
 //! Visitors that read a named field as a scalar, a text, an object or a list.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
-use std::fmt;
-use std::marker::PhantomData;
+use alloc::borrow::Cow;
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -204,7 +206,7 @@ impl<'de, E: Element<'de>> Reader<'de> for AsElements<E> {
         Ok(Some(Self(out)))
     }
     fn object<A: MapAccess<'de>>(field: &str, mut map: A) -> Result<Option<Self>, A::Error> {
-        let (mut out, mut numbers) = (Vec::new(), HashSet::new());
+        let (mut out, mut numbers) = (Vec::new(), BTreeSet::new());
         while let Some(key) = map.next_key::<Key<'de>>()? {
             let Ok(number) = key.as_str().parse::<u64>() else {
                 return Err(Kind::Object.found(field, Self::EXPECTED));

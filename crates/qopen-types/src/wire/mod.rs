@@ -8,7 +8,8 @@ mod scalar;
 mod scalars;
 mod whole;
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess};
 use serde_json::value::RawValue;

@@ -1,7 +1,10 @@
 //! Scalars in any of their spellings.
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::string::ToString as _;
+use core::fmt;
 
 use serde::de::Error;
 
@@ -100,7 +103,9 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 
 fn exact_integer(value: f64) -> Option<i64> {
     #[allow(clippy::cast_possible_truncation, reason = "the guard keeps to what is exact")]
-    (value.fract() == 0.0 && value.abs() < EXACT).then_some(value as i64)
+    let whole = value as i64;
+    #[allow(clippy::cast_precision_loss, reason = "as above")]
+    (value.abs() < EXACT && whole as f64 == value).then_some(whole)
 }
 
 impl Scalar for i64 {
@@ -167,7 +172,7 @@ impl<'a> Value<'a> {
             Self::Signed(n) => Ok(n.to_string().into()),
             Self::Float(n) => match exact_integer(n) {
                 Some(n) => Ok(n.to_string().into()),
-                None if n.fract() != 0.0 => Ok(n.to_string().into()),
+                None if n.abs() < EXACT => Ok(n.to_string().into()),
                 None => Err(Unfit),
             },
             Self::Boolean(_) => Err(Unfit),

@@ -1,5 +1,8 @@
 //! Lists of scalars.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use serde::de::{Error, MapAccess, SeqAccess};
 
 use super::field::{AsElements, AsScalar, Reader};

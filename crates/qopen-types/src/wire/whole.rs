@@ -1,7 +1,8 @@
 //! Readers of whole texts, and of a first field without the rest.
 
-use std::cell::Cell;
-use std::fmt;
+use alloc::vec::Vec;
+use core::cell::Cell;
+use core::fmt;
 
 use serde::de::{
     Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor,
@@ -51,7 +52,7 @@ pub(crate) fn members_of(json: &str) -> Result<Vec<(Key<'_>, &RawValue)>, serde_
             f.write_str("an object")
         }
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            std::iter::from_fn(|| map.next_entry().transpose()).collect()
+            core::iter::from_fn(|| map.next_entry().transpose()).collect()
         }
     }
     serde_json::Deserializer::from_str(json).deserialize_map(Members)

@@ -1,6 +1,6 @@
 //! The layout, as data for the writers.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use super::names::{ident, snake};
@@ -16,6 +16,7 @@ pub(super) fn file(layout: &Layout<'_>) -> Result<TokenStream> {
         let (name, rows) = (table_name(&it.name), it.fields().iter().map(json_field));
         quote!(const #name: &[Field] = &[#(#rows),*];)
     });
+    let places = layout.places().into_iter().map(Literal::usize_unsuffixed);
     let columns = layout.columns.iter().map(column);
     let nested = layout.nested.iter().map(|field| {
         let (name, ident) = (&field.name, ident(&field.name));
@@ -30,6 +31,9 @@ pub(super) fn file(layout: &Layout<'_>) -> Result<TokenStream> {
 
         /// The record's fields, in the order in which JSON has them.
         pub(crate) const RECORD: &[Field] = #record_fields;
+
+        /// The column of each field that is no object, in the order in which JSON has the fields.
+        pub(crate) const PLACES: &[usize] = &[#(#places),*];
 
         #(#tables)*
 
@@ -79,8 +83,8 @@ fn column(column: &Column<'_>) -> TokenStream {
                 let name = ident(&field.name);
                 match &field.kind {
                     Kind::Text | Kind::Scalar(_) => quote!(it.#name.as_str().into()),
-                    Kind::OpenEnum(_) => quote!(it.#name.code().to_string().into()),
-                    _ => quote!(it.#name.to_string().into()),
+                    Kind::OpenEnum(_) => quote!(alloc::format!("{}", it.#name.code()).into()),
+                    _ => quote!(alloc::format!("{}", it.#name).into()),
                 }
             });
             quote!(Cell::Rows(#between, |record| {

@@ -5,7 +5,9 @@ mod layout;
 mod names;
 mod structs;
 
-use proc_macro2::TokenStream;
+use std::collections::BTreeSet;
+
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
 use super::layout::Layout;
@@ -47,9 +49,47 @@ pub(crate) fn files(model: &Model) -> Result<Vec<(String, String)>> {
     let index = quote!(#(#mods)* #(#uses)*);
     let mut out = vec![("mod.rs".to_owned(), pretty(index)?)];
     for (module, _, tokens) in files {
-        out.push((format!("{module}.rs"), pretty(tokens)?));
+        let uses = of_alloc(&tokens);
+        out.push((format!("{module}.rs"), pretty(quote!(#uses #tokens))?));
     }
     Ok(out)
+}
+
+/// Imports of the names that are in no prelude without `std`.
+fn of_alloc(tokens: &TokenStream) -> TokenStream {
+    let mut names = BTreeSet::new();
+    gather(tokens.clone(), &mut names);
+    let known = [
+        (
+            "String",
+            quote!(
+                use alloc::string::String;
+            ),
+        ),
+        (
+            "vec",
+            quote!(
+                use alloc::vec;
+            ),
+        ),
+        (
+            "Vec",
+            quote!(
+                use alloc::vec::Vec;
+            ),
+        ),
+    ];
+    known.into_iter().filter(|(name, _)| names.contains(*name)).map(|(_, uses)| uses).collect()
+}
+
+fn gather(tokens: TokenStream, names: &mut BTreeSet<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Ident(name) => drop(names.insert(name.to_string())),
+            TokenTree::Group(group) => gather(group.stream(), names),
+            _ => {}
+        }
+    }
 }
 
 fn pretty(tokens: TokenStream) -> Result<String> {

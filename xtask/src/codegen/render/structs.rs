@@ -170,8 +170,8 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
         }
         #constructor
         #writer
-        impl std::fmt::Debug for #name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        impl core::fmt::Debug for #name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.debug_struct(#text)#(#debug)*.field("extra", &self.extra)#debug_unread.finish()
             }
         }

@@ -3,17 +3,12 @@
 use axum::http::{HeaderMap, header};
 
 use super::cookies;
-
-/// A language of the console.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lang {
-    En,
-    Zh,
-}
+pub(super) use crate::lang::Lang;
 
 /// The cookie of the language that the reader chose.
 pub(super) const COOKIE: &str = "qopen-lang";
 
+/// Pages have both languages.
 impl Lang {
     pub(super) const ALL: [Self; 2] = [Self::En, Self::Zh];
 

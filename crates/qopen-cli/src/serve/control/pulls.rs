@@ -186,7 +186,7 @@ fn add_progress(view: &mut Value, figures: &PullFigures) {
     match &figures.ended {
         None => {
             view["status"] = "open".into();
-            view["waiting_for"] = report::waiting_for(progress.waiting_for).into();
+            view["waiting_for"] = report::waiting_for(progress.waiting_for).en.into();
         }
         Some(status) => {
             view["status"] = status.end_state().as_str().into();

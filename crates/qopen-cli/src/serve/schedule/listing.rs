@@ -12,9 +12,11 @@ use super::job::Due;
 use super::robots::Robots;
 use super::start::Start;
 use crate::app_robots::{AppRobots, SHOWN, names, not_listed};
+use crate::lang::{Phrase, phrase};
 use crate::report::count;
-use crate::say::{caution, say};
+use crate::say::{caution, tell};
 use crate::serve::service::Service;
+use crate::topics::warnings;
 
 /// Maximum number of questions in flight.
 const ASKING: usize = 4;
@@ -47,7 +49,11 @@ impl<'a> Listing<'a> {
         }
         if self.asking.len() >= ASKING {
             for (_, job) in &due {
-                self.fail(&job.text, "the platform still lists the robots of an earlier time");
+                let why = phrase!(
+                    "the platform still lists the robots of an earlier time",
+                    "平台仍在列出上一次的机器人",
+                );
+                self.fail(&job.text, &why);
             }
             return;
         }
@@ -72,10 +78,13 @@ impl<'a> Listing<'a> {
             return;
         }
         self.service.schedules.unlisted.fetch_add(robots.len() as u64, Ordering::Relaxed);
-        let (robots, names) =
-            (count(robots.len() as u64, "robot", "robots"), names(robots.iter(), SHOWN));
         caution!(
-            "qopen: {robots} with new customers not pulled: the platform does not list them, or they are recycled: {names}"
+            warnings::ROBOTS_UNLISTED,
+            "{robots} with new customers not pulled: the platform does not list them, or they are recycled: {names}",
+            "有新客户的 {number} 个机器人未拉取，平台没有列出它们，或已将其回收：{names}",
+            robots = count(robots.len() as u64, "robot", "robots"),
+            number = robots.len(),
+            names = names(robots.iter(), SHOWN),
         );
     }
 
@@ -101,17 +110,28 @@ impl<'a> Listing<'a> {
             Err(error) => {
                 if due.is_empty() && !std::mem::replace(&mut self.failed, true) {
                     let why = not_listed(&error);
-                    say!("qopen: robots with new customers wait: {why}; trying again every 60 s");
+                    tell!(
+                        "robots with new customers wait: {why}; trying again every 60 s",
+                        "有新客户的机器人需等待：{why}；每 60 秒重试",
+                        why = why,
+                    );
                 }
                 for (_, job) in &due {
-                    let next = "; the schedule tries again at its next time";
-                    self.fail(&job.text, &format!("{}{next}", not_listed(&error)));
+                    let why = phrase!(
+                        "{why}; the schedule tries again at its next time",
+                        "{why}；定时任务会在下一个时间重试",
+                        why = not_listed(&error),
+                    );
+                    self.fail(&job.text, &why);
                 }
                 return Vec::new();
             }
         };
         if let Some((_, job)) = due.first() {
-            found.remarks().iter().for_each(|it| say!("qopen: scheduled {:?}: {it}", job.text));
+            let text = format!("{:?}", job.text);
+            for it in found.remarks() {
+                tell!("scheduled {text}: {it}", "定时 {text}：{it}", text = text, it = it);
+            }
         }
         let mut starts = Vec::new();
         for due in &due {
@@ -120,9 +140,12 @@ impl<'a> Listing<'a> {
             let is_new = |it: &&RobotId| !found.has(it) && !self.told.contains(*it);
             let unknown: BTreeSet<RobotId> = except.iter().filter(is_new).cloned().collect();
             if !unknown.is_empty() {
-                let names = names(unknown.iter(), SHOWN);
                 caution!(
-                    "qopen: scheduled {text:?}: `except` names no robot of the app: {names}; are the ids right?"
+                    warnings::EXCEPT_UNKNOWN,
+                    "scheduled {text}: `except` names no robot of the app: {names}; are the ids right?",
+                    "定时 {text}：`except` 中没有本应用的机器人：{names}；ID 是否正确？",
+                    text = format!("{text:?}"),
+                    names = names(unknown.iter(), SHOWN),
                 );
                 self.told.extend(unknown);
             }
@@ -130,16 +153,27 @@ impl<'a> Listing<'a> {
             let robots: Vec<RobotId> = found.usable.iter().filter(is_wanted).cloned().collect();
             match (robots.is_empty(), found.usable.is_empty()) {
                 (false, _) => starts.extend(Start::all(due, &robots)),
-                (true, true) => self.fail(text, found.why_none()),
-                (true, false) => self.fail(text, "`except` names every robot of the app"),
+                (true, true) => self.fail(text, &found.why_none().into()),
+                (true, false) => {
+                    let every = phrase!(
+                        "`except` names every robot of the app",
+                        "`except` 排除了本应用的全部机器人"
+                    );
+                    self.fail(text, &every);
+                }
             }
         }
         starts
     }
 
     /// Counts and prints a due time without a pull.
-    fn fail(&self, text: &str, why: &str) {
+    fn fail(&self, text: &str, why: &Phrase) {
         self.service.schedules.failed.fetch_add(1, Ordering::Relaxed);
-        say!("qopen: scheduled {text:?}: no pull started: {why}");
+        tell!(
+            "scheduled {text}: no pull started: {why}",
+            "定时 {text}：没有开始拉取：{why}",
+            text = format!("{text:?}"),
+            why = why,
+        );
     }
 }

@@ -12,10 +12,12 @@ use serde_json::{Value, json};
 
 use crate::journal::time;
 use crate::kept::pull::PullName;
+use crate::lang::Phrase;
 use crate::pull::add_written;
 use crate::report::{Came, Summary};
 use crate::robot_events::RobotLogout;
 use crate::settings::webhook::Topic;
+use crate::topics::lists;
 
 /// What a message in the queue begins with. No callback does: its envelope is JSON.
 const MAGIC: &[u8] = b"\0qopen webhook\n";
@@ -85,8 +87,8 @@ impl ListMessage {
             add_written(&mut summary, outcome, kind, written);
         }
         if matches!(event, ServiceEvent::NotConfirmed { .. }) {
-            let why = "no two consecutive lists have the same customers";
-            summary.keep_back_decided(why.to_owned());
+            let why = Phrase::same("no two consecutive lists have the same customers");
+            summary.keep_back_decided(&lists::NOT_CONFIRMED, why);
         }
         let mut data = json!({
             "status": summary.status,
@@ -98,7 +100,8 @@ impl ListMessage {
             ("basis", summary.basis.map(Value::from)),
             ("evidence", summary.evidence.and_then(|it| serde_json::to_value(it).ok())),
             ("changes", summary.changes.and_then(|it| serde_json::to_value(it).ok())),
-            ("why", summary.error.map(Value::from)),
+            ("why", summary.error.map(|it| it.english().into())),
+            ("explain", summary.topic.map(|it| it.name.into())),
             ("output", summary.output.map(Value::from)),
         ];
         for (key, value) in optional {

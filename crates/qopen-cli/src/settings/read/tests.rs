@@ -6,7 +6,8 @@ use super::*;
 const AES: &str = "canary-aes-key-of-32-bytes-00000";
 
 fn read(spec: &Spec, raw: &str) -> Result<(String, usize), String> {
-    spec.read(raw.into()).map(|it| (it.text.expose().to_owned(), it.notes.len()))
+    let read = spec.read(raw.into()).map_err(|it| it.english().to_owned());
+    read.map(|it| (it.text.expose().to_owned(), it.notes.len()))
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn bytes_that_are_not_utf8_stay_in_paths_and_are_refused_elsewhere() {
         Some(OsString::from_vec(b"canary-\xFF".to_vec()))
     );
     for spec in [&APP_SECRET, &APP_KEY, &LISTEN, &ENCODING_AES_KEY] {
-        let error = spec.read(raw()).map(|it| it.text).expect_err(spec.name);
+        let error = spec.read(raw()).map(|it| it.text).expect_err(spec.name).english().to_owned();
         assert!(error.contains("UTF-8") && !error.contains("canary"), "{error}");
     }
 }

@@ -11,7 +11,8 @@ use qopen_types::{MarkId, RobotId};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Statement};
 
-use super::blocking::{away, failed};
+use super::blocking::failed;
+use super::sessions::connect;
 use crate::database::Database;
 pub use qopen_sink::storage::NotKept;
 use steps::{history, kept_list};
@@ -69,7 +70,7 @@ pub(super) async fn find(
     robot_id: &RobotId,
     since: Option<(&MarkId, Option<u32>)>,
 ) -> Result<FoundChanges, SinkError> {
-    let client = database.connect(None).await.map_err(away)?;
+    let client = connect(database).await?;
     let robot = robot_id.as_str();
     let read = async {
         client.batch_execute(BEGIN).await?;

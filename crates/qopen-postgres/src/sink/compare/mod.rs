@@ -198,7 +198,7 @@ impl Steps<'_> {
                 let fields = text_array(&fields);
                 *changes += 1;
                 let number = changes.to_string();
-                put_row(&mut found, &[&number, robot, account, change.as_str(), &fields]);
+                put_row(&mut found, &[number.as_str(), robot, account, change.as_str(), &fields]);
             }
             if found.len() >= CHUNK || is_last {
                 self.copy_changes(&mut found).await?;

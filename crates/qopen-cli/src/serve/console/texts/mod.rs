@@ -3,16 +3,17 @@
 use std::fmt::Display;
 
 use super::lang::Lang;
+pub(super) use crate::lang::Text;
 
 /// Declares texts: `NAME: "English", "中文";`. `{0}`, `{1}` and so on are places for values.
 macro_rules! texts {
     ($($name:ident: $en:literal, $zh:literal;)*) => {
-        $(pub(in crate::serve::console) const $name: $crate::serve::console::texts::Text =
-            $crate::serve::console::texts::Text { en: $en, zh: $zh };)*
+        $(pub(in crate::serve::console) const $name: $crate::lang::Text =
+            $crate::lang::Text::new($en, $zh);)*
 
         /// Every text of the file, with its name.
         #[cfg(test)]
-        pub(super) const ALL: &[(&str, $crate::serve::console::texts::Text)] =
+        pub(super) const ALL: &[(&str, $crate::lang::Text)] =
             &[$((stringify!($name), $name)),*];
     };
 }
@@ -28,21 +29,7 @@ pub(super) mod robot;
 pub(super) mod robots;
 pub(super) mod why;
 
-/// A text in both languages.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Text {
-    pub(super) en: &'static str,
-    pub(super) zh: &'static str,
-}
-
 impl Text {
-    pub(super) fn of(&self, lang: Lang) -> &'static str {
-        match lang {
-            Lang::En => self.en,
-            Lang::Zh => self.zh,
-        }
-    }
-
     /// Puts values into the places of the text.
     pub(super) fn fill(&self, lang: Lang, values: &[&dyn Display]) -> String {
         let text = self.of(lang);
@@ -111,7 +98,7 @@ mod tests {
 
     #[test]
     fn values_are_put_into_their_places_and_are_never_places() {
-        let text = Text { en: "{1} of {0}, {0}", zh: "共 {0} 个" };
+        let text = Text::new("{1} of {0}, {0}", "共 {0} 个");
         assert_eq!(text.fill(Lang::En, &[&"{1}", &2]), "2 of {1}, {1}");
         assert_eq!(text.fill(Lang::Zh, &[&7]), "共 7 个");
     }

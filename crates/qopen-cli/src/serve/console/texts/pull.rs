@@ -2,7 +2,7 @@
 
 texts! {
     TITLE: "Pull of robot {0}", "机器人 {0} 的拉取";
-    NO_SUCH_PULL: "The journal has no pull of robot {0} with the mark {1}. It may be older than --retain, or purged. The page “Pulls” has every pull.", "日志中没有机器人 {0} 的标记为 {1} 的拉取。它可能已超过 --retain 的保留期，或已被清除。“拉取”页面列出所有拉取。";
+    NO_SUCH_PULL: "The journal has no pull of robot {0} with the mark {1}. It may be older than --retain, or purged. The page “Pulls” has every pull.", "持久化存储中没有机器人 {0} 的标记为 {1} 的拉取。它可能已超过 --retain 的保留期，或已被清除。“拉取”页面列出所有拉取。";
     MARK: "Mark", "标记";
     ROBOT: "Robot", "机器人";
     STARTED: "Started", "开始时间";
@@ -26,11 +26,11 @@ texts! {
     REVISION: "Revision", "修订";
     OUTPUT: "Published in", "发布位置";
     PUBLISHED: "Published", "发布时间";
-    ELSEWHERE: "Another process follows this pull, or none does yet. The figures here are those of the journal.", "此拉取由另一个进程负责，或尚无进程负责。此处数字来自日志。";
+    ELSEWHERE: "Another process follows this pull, or none does yet. The figures here are those of the journal.", "此拉取由另一个进程负责，或尚无进程负责。此处数字来自持久化存储。";
     CLOCK: "Clock", "计时";
     SETTLING: "The list is complete at the earliest in {0} s, if nothing more comes. Quiet so far: {1} s.", "如果不再有新内容，列表最早在 {0} 秒后视为完整。目前已静默 {1} 秒。";
     IDLING: "The pull ends at the earliest in {0} s, if nothing more comes. Quiet so far: {1} s.", "如果不再有新内容，拉取最早在 {0} 秒后结束。目前已静默 {1} 秒。";
-    ENDING: "The pull ends now, unless refused callbacks or an outage of the journal prolong it. Quiet so far: {0} s.", "拉取即将结束，除非被拒绝的回调或日志中断使其延长。目前已静默 {0} 秒。";
+    ENDING: "The pull ends now, unless refused callbacks or an outage of the journal prolong it. Quiet so far: {0} s.", "拉取即将结束，除非被拒绝的回调或持久化存储中断使其延长。目前已静默 {0} 秒。";
     CLOCK_BAR: "Quiet, of the time until the end", "静默时间占结束前总时间的比例";
     LIVE: "This page updates itself.", "本页面会自动更新。";
     LIVE_LOST: "The connection to qopen is lost. Reload the page.", "与 qopen 的连接已断开，请刷新页面。";
@@ -57,5 +57,5 @@ texts! {
     RETURNED: "returned", "回归";
     CHANGED: "changed", "有变化";
     NO_CHANGES: "No changes.", "没有变化。";
-    JOURNAL_FAILED: "The journal did not answer, and nothing was done: {0}. Check its disk or database, and try again.", "日志没有响应，未执行任何操作：{0}。请检查磁盘或数据库后重试。";
+    JOURNAL_FAILED: "The journal did not answer, and nothing was done: {0}. Check its disk or database, and try again.", "持久化存储没有响应，未执行任何操作：{0}。请检查磁盘或数据库后重试。";
 }

@@ -2,7 +2,7 @@
 
 texts! {
     TITLE: "Robot {0}", "机器人 {0}";
-    NO_SUCH_ROBOT: "The journal has no pull of robot {0}. They may be older than --retain, or purged. The page “Robots” has every robot.", "日志中没有机器人 {0} 的拉取。它们可能已超过 --retain 的保留期，或已被清除。“机器人”页面列出所有机器人。";
+    NO_SUCH_ROBOT: "The journal has no pull of robot {0}. They may be older than --retain, or purged. The page “Robots” has every robot.", "持久化存储中没有机器人 {0} 的拉取。它们可能已超过 --retain 的保留期，或已被清除。“机器人”页面列出所有机器人。";
     LAST: "Last complete list", "最近的完整列表";
     NO_LIST: "no list is published", "尚未发布列表";
     CUSTOMERS: "Customers", "客户数";
@@ -14,7 +14,7 @@ texts! {
     OVER_TIME: "Size over time", "客户数变化";
     NO_LISTS: "No list of this robot is published. A complete pull publishes one.", "此机器人尚未发布列表。完整的拉取会发布列表。";
     PLOT: "{0} lists over time, with {1} to {2} customers. The table has every number.", "{0} 份列表的客户数变化，从 {1} 到 {2}。详细数字见表格。";
-    CAPTION: "The last {0} published lists that the journal keeps, the newest first", "日志保留的最近 {0} 份已发布列表，最新的在前";
+    CAPTION: "The last {0} published lists that the journal keeps, the newest first", "持久化存储保留的最近 {0} 份已发布列表，最新的在前";
     PUBLISHED: "Published", "发布时间";
     GAINED: "Gained", "新增";
     LOST: "Lost", "流失";

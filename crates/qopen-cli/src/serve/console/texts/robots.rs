@@ -15,6 +15,6 @@ texts! {
     HELD: "list held", "列表被拦下";
     NO_LIST: "no complete list", "无完整列表";
     LISTED: "listed", "已有列表";
-    NONE: "The journal has no pull yet. Start one with POST /v1/pulls, or with a [[schedule]] in qopen.toml.", "日志中还没有拉取。请通过 POST /v1/pulls 或 qopen.toml 中的 [[schedule]] 开始拉取。";
-    NONE_FOUND: "No robot of the journal has that in its id.", "日志中没有 ID 包含该内容的机器人。";
+    NONE: "The journal has no pull yet. Start one with POST /v1/pulls, or with a [[schedule]] in qopen.toml.", "持久化存储中还没有拉取。请通过 POST /v1/pulls 或 qopen.toml 中的 [[schedule]] 开始拉取。";
+    NONE_FOUND: "No robot of the journal has that in its id.", "持久化存储中没有 ID 包含该内容的机器人。";
 }

@@ -14,14 +14,14 @@ texts! {
     ALSO_UNREADABLE: "Callbacks in quarantine that may be pages of it: {0}.", "隔离区中可能属于它的回调数：{0}。";
     ALSO_IDS: "Customers without a readable id: {0}.", "没有可读 ID 的客户数：{0}。";
     ALSO_REFUSED: "Callbacks that were refused meanwhile: {0}. A refused page comes again, so qopen waits longer.", "期间被拒绝的回调数：{0}。被拒绝的分页会重新发送，因此 qopen 会多等一段时间。";
-    ALSO_DAMAGED: "Pages that the journal has lost: {0}. Pull again.", "日志丢失的分页数：{0}。请重新拉取。";
+    ALSO_DAMAGED: "Pages that the journal has lost: {0}. Pull again.", "持久化存储丢失的分页数：{0}。请重新拉取。";
     ALSO_NEWER: "Pages came after the last publication. Resume the pull to publish them.", "上次发布之后又收到了分页。请继续拉取以发布它们。";
     NO_CALLBACK: "No page came. Check that the callback URL in the platform's console reaches this listener.", "没有收到任何分页。请检查平台后台中的回调地址是否指向本监听器。";
     LAST_PAGE_MISSING: "Pages came, and none of them is marked as the last. Pull again.", "收到了分页，但没有一个标记为末页。请重新拉取。";
     FEWER: "The last page came, with fewer customers than the {0} expected. Pull again.", "末页已到，但客户数少于预期的 {0}。请重新拉取。";
     UNREADABLE: "A callback could not be read and is in quarantine, so the list may lack its customers. Read the quarantine again, or release the item.", "有回调无法读取并已隔离，列表可能缺少其中的客户。请在隔离页面重新读取，或放行该项。";
     UNIDENTIFIED: "Customers without a readable id are not in the list: {0}. --allow-unidentified {0} accepts that.", "没有可读 ID 而未列入的客户数：{0}。--allow-unidentified {0} 可接受这种情况。";
-    OWED: "A page could not be kept when it came, or the journal has lost it, and it was not sent again. Pull again.", "有分页到达时未能保存，或被日志丢失，且没有重新发送。请重新拉取。";
+    OWED: "A page could not be kept when it came, or the journal has lost it, and it was not sent again. Pull again.", "有分页到达时未能保存，或被持久化存储丢失，且没有重新发送。请重新拉取。";
     DEADLINE: "Pages kept coming until the deadline. Raise --deadline, or pull again.", "直到截止时间仍不断收到分页。请调大 --deadline，或重新拉取。";
     LIMIT: "The pull reached its limit of pages or customers.", "拉取达到了分页数或客户数的上限。";
     REPORTED: "The platform reported error {0}.", "平台报告了错误 {0}。";
@@ -36,7 +36,7 @@ texts! {
     DECLARED: "No more pages can come.", "不会再有分页。";
     EXPECTED: "It has at least the {0} customers expected.", "客户数达到预期的 {0}。";
     REFUSED_MEANWHILE: "Callbacks were refused meanwhile: {0}.", "期间被拒绝的回调数：{0}。";
-    OUTAGE: "The journal did not answer for {0} s.", "日志有 {0} 秒没有响应。";
+    OUTAGE: "The journal did not answer for {0} s.", "持久化存储有 {0} 秒没有响应。";
     INTERRUPTED: "The pull was interrupted. A page that the platform gave up meanwhile would be missing.", "拉取曾中断。若平台在此期间放弃了某个分页，列表会缺少它。";
     ALLOWED: "Customers without a readable id that are allowed: {0}.", "允许缺少的、没有可读 ID 的客户数：{0}。";
     CONFIRMED: "Pull {0} confirmed it: it has the same customers.", "拉取 {0} 得到相同的客户，已确认。";

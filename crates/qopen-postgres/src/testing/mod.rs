@@ -1,10 +1,13 @@
 //! A PostgreSQL server for one test: in a temporary folder, on a free port, stopped and removed with the
 //! value. It never runs as root.
 
+mod pooler;
+
 use std::fmt;
+use std::fs::Permissions;
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,6 +18,7 @@ use tempfile::TempDir;
 
 use crate::database::Database;
 use crate::error::DatabaseError;
+pub use pooler::Pooler;
 
 /// With the value `required`, a missing program fails the test instead of skipping it.
 const REQUIRED: &str = "QOPEN_TEST_POSTGRES";
@@ -27,9 +31,27 @@ pub struct Server {
     folder: TempDir,
     programs: PathBuf,
     port: u16,
+    /// Settings of `postgresql.conf`, each as `name=value`.
+    settings: Vec<String>,
     /// The server ran before, so its port is known and must stay.
     started: bool,
     process: Option<Child>,
+}
+
+/// A certificate and its key in PEM, for a server with TLS.
+#[derive(Clone, Copy)]
+#[allow(clippy::exhaustive_structs, reason = "a server has these two")]
+pub struct Certificate<'a> {
+    /// The certificate.
+    pub certificate: &'a str,
+    /// Its private key.
+    pub key: &'a str,
+}
+
+impl fmt::Debug for Certificate<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Certificate")
+    }
 }
 
 impl Server {
@@ -38,9 +60,22 @@ impl Server {
     /// # Panics
     /// If `initdb` is not installed and the environment has `QOPEN_TEST_POSTGRES=required`, or if the
     /// installed server does not start.
-    #[allow(clippy::panic, reason = "a test fails by panicking")]
     #[must_use]
     pub fn start() -> Option<Self> {
+        Self::start_as(None)
+    }
+
+    /// Starts a server with TLS.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_with_tls(certificate: Certificate<'_>) -> Option<Self> {
+        Self::start_as(Some(certificate))
+    }
+
+    #[allow(clippy::panic, reason = "a test fails by panicking")]
+    fn start_as(certificate: Option<Certificate<'_>>) -> Option<Self> {
         let Some(programs) = programs() else {
             assert!(
                 std::env::var(REQUIRED).as_deref() != Ok("required"),
@@ -49,18 +84,23 @@ impl Server {
             say("SKIP: initdb not found; what needs PostgreSQL is not tested");
             return None;
         };
-        match Self::make(programs) {
+        match Self::make(programs, certificate) {
             Ok(server) => Some(server),
             Err(error) => panic!("PostgreSQL cannot be started: {error}"),
         }
     }
 
-    fn make(programs: PathBuf) -> io::Result<Self> {
+    fn make(programs: PathBuf, certificate: Option<Certificate<'_>>) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("qopen-postgres-").tempdir()?;
         if let Some((user, group)) = unprivileged_user() {
             chown(folder.path(), Some(user), Some(group))?;
         }
-        let mut server = Self { folder, programs, port: 0, started: false, process: None };
+        let settings = Vec::new();
+        let mut server =
+            Self { folder, programs, port: 0, settings, started: false, process: None };
+        if let Some(certificate) = certificate {
+            server.set_certificate(certificate)?;
+        }
         let mut initdb = server.command("initdb");
         initdb.args(["--username=qopen", "--auth=trust", "--encoding=UTF8", "--locale=C"]);
         initdb.args(["--no-sync", "-D"]).arg(server.data());
@@ -70,6 +110,16 @@ impl Server {
         }
         server.run()?;
         Ok(server)
+    }
+
+    fn set_certificate(&mut self, of: Certificate<'_>) -> io::Result<()> {
+        self.settings.push("ssl=on".to_owned());
+        for (setting, text) in [("ssl_cert_file", of.certificate), ("ssl_key_file", of.key)] {
+            let file = self.folder.path().join(setting);
+            write_private(&file, text)?;
+            self.settings.push(format!("{setting}={}", file.display()));
+        }
+        Ok(())
     }
 
     fn data(&self) -> PathBuf {
@@ -108,6 +158,9 @@ impl Server {
                 "max_connections=300",
                 "shared_buffers=128MB",
             ] {
+                command.args(["-c", setting]);
+            }
+            for setting in &self.settings {
                 command.args(["-c", setting]);
             }
             let mut process =
@@ -159,6 +212,26 @@ impl Server {
         process.wait().map(drop)
     }
 
+    /// A client program of the server for one of its databases, such as `pg_dump`. Returns `None`, with a message on
+    /// standard error, if it is not installed.
+    ///
+    /// # Panics
+    /// If it is not installed and the environment has `QOPEN_TEST_POSTGRES=required`.
+    #[must_use]
+    pub fn client(&self, program: &str, database: &str) -> Option<Command> {
+        let path = self.programs.join(program);
+        if !path.is_file() {
+            let is_required = std::env::var(REQUIRED).as_deref() == Ok("required");
+            assert!(!is_required, "{REQUIRED} is required, and {program} was not found");
+            say(&format!("SKIP: {program} not found; what needs it is not tested"));
+            return None;
+        }
+        let mut command = Command::new(path);
+        command.args(["-h", "127.0.0.1", "-U", "qopen", "-d", database]);
+        command.args(["-p", &self.port.to_string()]).stdin(Stdio::null());
+        Some(command)
+    }
+
     /// The URL of the server's first database.
     #[must_use]
     pub fn url(&self) -> String {
@@ -188,9 +261,22 @@ impl Server {
     ///
     /// # Panics
     /// As [`start`](Self::start).
-    #[allow(clippy::panic, reason = "a test fails by panicking")]
     #[must_use]
     pub fn pooler(&self, pool_mode: &str) -> Option<Pooler> {
+        self.pooler_as(pool_mode, None)
+    }
+
+    /// As [`pooler`](Self::pooler), with TLS, which the pooler requires.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn pooler_with_tls(&self, pool_mode: &str, of: Certificate<'_>) -> Option<Pooler> {
+        self.pooler_as(pool_mode, Some(of))
+    }
+
+    #[allow(clippy::panic, reason = "a test fails by panicking")]
+    fn pooler_as(&self, pool_mode: &str, certificate: Option<Certificate<'_>>) -> Option<Pooler> {
         let places = ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"];
         let program = places.iter().map(|it| Path::new(it).join("pgbouncer"));
         let Some(program) = program.into_iter().find(|it| it.is_file()) else {
@@ -201,7 +287,7 @@ impl Server {
             say("SKIP: pgbouncer not found; what needs it is not tested");
             return None;
         };
-        match Pooler::start(&program, self, pool_mode) {
+        match Pooler::start(&program, self, pool_mode, certificate) {
             Ok(pooler) => Some(pooler),
             Err(error) => panic!("pgbouncer cannot be started: {error}"),
         }
@@ -218,68 +304,6 @@ impl Server {
             .await
             .map_err(DatabaseError::of)?;
         Ok(self.url_of(database))
-    }
-}
-
-/// A running pgbouncer.
-#[derive(Debug)]
-pub struct Pooler {
-    port: u16,
-    process: Child,
-    _folder: TempDir,
-}
-
-impl Pooler {
-    fn start(program: &Path, server: &Server, pool_mode: &str) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("qopen-pgbouncer-").tempdir()?;
-        let settings = folder.path().join("pgbouncer.ini");
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-            let server_port = server.port;
-            let text = format!(
-                "[databases]\n* = host=127.0.0.1 port={server_port}\n[pgbouncer]\nlisten_addr=127.0.0.1\n\
-                 listen_port={port}\nunix_socket_dir=\nauth_type=any\npool_mode={pool_mode}\n\
-                 [databases]\npostgres = host=127.0.0.1 port={server_port} user=qopen\n"
-            );
-            std::fs::write(&settings, text)?;
-            let mut command = Command::new(program);
-            if let Some((user, group)) = unprivileged_user() {
-                chown(folder.path(), Some(user), Some(group))?;
-                chown(&settings, Some(user), Some(group))?;
-                command.uid(user).gid(group);
-            }
-            let log = std::fs::File::options()
-                .create(true)
-                .append(true)
-                .open(folder.path().join("log"))?;
-            command.arg(&settings).current_dir(folder.path()).stdin(Stdio::null());
-            let mut process = command.stdout(log.try_clone()?).stderr(log).spawn()?;
-            while Instant::now() < until && process.try_wait()?.is_none() {
-                if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                    return Ok(Self { port, process, _folder: folder });
-                }
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            process.kill().and_then(|()| process.wait()).map(drop)?;
-            if Instant::now() >= until {
-                let log = std::fs::read_to_string(folder.path().join("log"))?;
-                return Err(io::Error::other(log));
-            }
-        }
-    }
-
-    /// The URL of the server's first database through the pooler.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("postgres://qopen@127.0.0.1:{}/postgres", self.port)
-    }
-}
-
-impl Drop for Pooler {
-    fn drop(&mut self) {
-        // The folder goes too.
-        let _ = self.process.kill().and_then(|()| self.process.wait());
     }
 }
 
@@ -314,6 +338,16 @@ fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     folders.extend(std::env::split_paths(&path));
     folders.into_iter().find(|it| it.join("initdb").is_file() && it.join("postgres").is_file())
+}
+
+/// Writes a file that only the server may read.
+fn write_private(file: &Path, text: &str) -> io::Result<()> {
+    std::fs::write(file, text)?;
+    std::fs::set_permissions(file, Permissions::from_mode(0o600))?;
+    match unprivileged_user() {
+        Some((user, group)) => chown(file, Some(user), Some(group)),
+        None => Ok(()),
+    }
 }
 
 /// User and group of the server, if this process is root's.

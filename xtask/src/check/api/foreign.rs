@@ -8,8 +8,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::json;
 use crate::Result;
-use crate::cargo::{Metadata, Package, command};
+use crate::cargo::{Metadata, Package};
 
 /// Where a manifest has its list, below `[package.metadata]`.
 const LIST: &str = "/cargo_check_external_types/allowed_external_types";
@@ -17,14 +18,12 @@ const LIST: &str = "/cargo_check_external_types/allowed_external_types";
 /// The language's own crates, and traits that most crates implement.
 const COMMON: [&str; 5] = ["std", "core", "alloc", "serde", "serde_core"];
 
-pub(crate) fn check(root: &Path) -> Result<()> {
-    make_json(root)?;
-    let metadata = Metadata::of(root)?;
-    let folder = metadata.target()?.join("doc");
+/// Fails if a crate shows a type that its manifest does not allow.
+pub(super) fn check(metadata: &Metadata, folder: &Path) -> Result<()> {
     let mut wrong = BTreeSet::new();
-    for package in metadata.packages().filter(|it| it.is_published() && it.is_library()) {
+    for package in metadata.libraries() {
         let name = package.name();
-        let json = rustdoc_json(&folder, name)?;
+        let json = serde_json::from_str(&std::fs::read_to_string(json::of(folder, name))?)?;
         let mut allowed = Allowed::of(package)?;
         let foreign = foreign_types(&json, &mut allowed);
         wrong.extend(foreign.into_iter().map(|it| format!("{name}: {it}")));
@@ -73,43 +72,6 @@ impl<'a> Allowed<'a> {
     fn unused(&self) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(|(_, is_used)| !is_used).map(|(pattern, _)| *pattern)
     }
-}
-
-/// Set for the process that replaces rustdoc.
-const STAND_IN: &str = "QOPEN_XTASK_IS_RUSTDOC";
-
-/// Makes every crate's description of its API.
-///
-/// Rustdoc's JSON is the compiler's own view of the API, and is not stable yet: only names are read
-/// from it, and an unknown layout is an error. The switch that allows it must reach rustdoc and not
-/// the compiler, or cargo builds every dependency anew. So this program runs between cargo and
-/// rustdoc.
-fn make_json(root: &Path) -> Result<()> {
-    let doc = ["doc", "--workspace", "--no-deps", "--lib", "--all-features", "--locked"];
-    let status = command(root, &doc)
-        .env("RUSTDOC", std::env::current_exe()?)
-        .env(STAND_IN, "1")
-        .env("RUSTDOCFLAGS", "-Z unstable-options --output-format json")
-        .status()?;
-    if status.success() { Ok(()) } else { Err("rustdoc failed".into()) }
-}
-
-/// Runs rustdoc and returns its exit code, in the process that replaces it.
-pub(crate) fn stand_in() -> Option<std::process::ExitCode> {
-    std::env::var_os(STAND_IN)?;
-    let status = std::process::Command::new("rustdoc")
-        .args(std::env::args_os().skip(1))
-        .env("RUSTC_BOOTSTRAP", "1")
-        .status();
-    let success = status.is_ok_and(|it| it.success());
-    Some(if success { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE })
-}
-
-fn rustdoc_json(folder: &Path, name: &str) -> Result<Value> {
-    let file = folder.join(format!("{}.json", name.replace('-', "_")));
-    let text =
-        std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(serde_json::from_str(&text)?)
 }
 
 fn foreign_types(json: &Value, allowed: &mut Allowed<'_>) -> BTreeSet<String> {

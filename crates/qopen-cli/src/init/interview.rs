@@ -1,0 +1,203 @@
+//! The questions of `qopen init`, and their answers.
+
+use std::path::PathBuf;
+
+use qopen::http::{Robot, RobotKind};
+use qopen::types::RobotId;
+
+use super::callback_url::CallbackUrl;
+use super::chosen::{Chosen, check_out, take_path};
+use super::terminal::Terminal;
+use crate::exit::Failure;
+use crate::robots;
+use crate::say::{self, say};
+use crate::settings::{
+    ACCESS_TOKEN, APP_KEY, APP_SECRET, BASE_URL, CALLBACK_TOKEN, DATA_DIR, ENCODING_AES_KEY,
+    JOURNAL, LISTEN, Settings, Spec,
+};
+use crate::table::{self, Cell, Column, Reader};
+use crate::values::{out, trim};
+
+/// Robots that a question shows, at most.
+const SHOWN: usize = 50;
+
+const COLUMNS: [Column; 4] = [
+    Column::number("NUMBER", 0),
+    Column::text("ROBOT", 0, 8),
+    Column::word("KIND", 1),
+    Column::text("NAME", 2, 12),
+];
+
+/// An interview about what was not given.
+pub(super) struct Interview<'a> {
+    pub(super) terminal: &'a Terminal,
+    pub(super) settings: &'a mut Settings,
+    pub(super) chosen: &'a mut Chosen,
+}
+
+impl Interview<'_> {
+    /// Asks for what a request needs.
+    pub(super) async fn of_requests(&mut self) -> Result<(), Failure> {
+        self.setting(&BASE_URL, "the host that the platform named for your app, with https://")
+            .await?;
+        self.setting(&APP_KEY, "from the platform's console").await?;
+        if !self.settings.is_given(&ACCESS_TOKEN) {
+            self.setting(&APP_SECRET, "").await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for a robot among those that the platform lists, or for any if it lists none.
+    pub(super) async fn of_robot(&mut self, listed: Option<&[Robot]>) -> Result<(), Failure> {
+        if self.chosen.robot.is_some() || listed.is_some_and(<[Robot]>::is_empty) {
+            return Ok(());
+        }
+        let robots = listed.unwrap_or_default();
+        let question = match robots.len() {
+            0 => "robot to pull first, its id, or Enter for none",
+            _ => {
+                show(robots);
+                "robot to pull first, its number or id, or Enter for all"
+            }
+        };
+        loop {
+            let answer = self.terminal.ask(question).await?;
+            match robot_of(trim(answer.expose()), robots) {
+                Ok(robot) => {
+                    self.chosen.robot = robot;
+                    return Ok(());
+                }
+                Err(why) => say!("qopen: {why}"),
+            }
+        }
+    }
+
+    /// Asks for what the listener needs, and for the places of lists and journal.
+    pub(super) async fn of_the_rest(&mut self) -> Result<(), Failure> {
+        self.setting(&CALLBACK_TOKEN, "").await?;
+        self.setting(&ENCODING_AES_KEY, "").await?;
+        self.callback_url().await?;
+        self.setting(&LISTEN, "").await?;
+        self.out().await?;
+        if !self.settings.is_given(&JOURNAL) {
+            self.setting(&DATA_DIR, "; --journal shares one in PostgreSQL").await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for a setting that was not given, until the answer can be used.
+    async fn setting(&mut self, spec: &'static Spec, hint: &str) -> Result<(), Failure> {
+        if self.settings.is_given(spec) {
+            return Ok(());
+        }
+        let hint = match hint {
+            "" => String::new(),
+            hint if hint.starts_with(';') => hint.to_owned(),
+            hint => format!(", {hint}"),
+        };
+        let default = spec.default.map(|it| format!(" [{it}]")).unwrap_or_default();
+        let question = format!("{}{hint}{default}", spec.about);
+        loop {
+            let answer = match spec.secret {
+                true => self.terminal.ask_secret(&question).await?,
+                false => self.terminal.ask(&question).await?,
+            };
+            if spec.default.is_some() && trim(answer.expose()).is_empty() {
+                return Ok(());
+            }
+            match self.settings.answer(spec, &answer) {
+                Ok(notes) => {
+                    notes.iter().for_each(|it| {
+                        say!("qopen: {}: {}", spec.about, it.shown());
+                    });
+                    return Ok(());
+                }
+                Err(failure) => say!("qopen: {failure}"),
+            }
+        }
+    }
+
+    async fn callback_url(&mut self) -> Result<(), Failure> {
+        if self.chosen.callback_url.is_some() {
+            return Ok(());
+        }
+        loop {
+            let answer = self.terminal.ask("public callback URL, or Enter for none yet").await?;
+            if trim(answer.expose()).is_empty() {
+                return Ok(());
+            }
+            let url = CallbackUrl::parse(answer.expose()).map_err(Failure::usage);
+            match url.and_then(|url| take_path(self.settings, &url).map(|()| url)) {
+                Ok(url) => {
+                    self.chosen.callback_url = Some(url);
+                    return Ok(());
+                }
+                Err(failure) => say!("qopen: {failure}"),
+            }
+        }
+    }
+
+    async fn out(&mut self) -> Result<(), Failure> {
+        if self.chosen.out.is_some() {
+            return Ok(());
+        }
+        let default = self.chosen.default_out();
+        let question = format!("lists go to a file, a folder or a database [{default}]");
+        loop {
+            let answer = self.terminal.ask(&question).await?;
+            let answer = Some(trim(answer.expose())).filter(|it| !it.is_empty());
+            match self.place(answer.unwrap_or(default)).await {
+                Ok(out) => {
+                    self.chosen.out = Some(out);
+                    return Ok(());
+                }
+                Err(failure) => say!("qopen: {failure}"),
+            }
+        }
+    }
+
+    async fn place(&self, text: &str) -> Result<PathBuf, Failure> {
+        let out = out::read(text.into()).map_err(Failure::usage)?;
+        check_out(out.clone()).await?;
+        Ok(out)
+    }
+}
+
+/// Shows robots with their numbers.
+fn show(robots: &[Robot]) {
+    let row = |(number, robot): (usize, &Robot)| {
+        let kind = match robot.kind {
+            RobotKind::Host => "host",
+            RobotKind::Platform => "platform",
+            RobotKind::Both => "both",
+            _ => "other",
+        };
+        [
+            Cell::of(Some(number)),
+            Cell::new(robot.robot_id.as_str()),
+            Cell::new(kind),
+            Cell::new(&robot.name),
+        ]
+    };
+    let rows: Vec<_> = (1..).zip(robots.iter().take(SHOWN)).map(row).collect();
+    say::to_person(format_args!("{}", table::render(&COLUMNS, &rows, Reader::of_stderr(), false)));
+    if robots.len() > SHOWN {
+        say!("and {} more", robots.len() - SHOWN);
+    }
+}
+
+/// Returns the robot of an answer, `None` for all.
+fn robot_of(answer: &str, robots: &[Robot]) -> Result<Option<RobotId>, String> {
+    if answer.is_empty() {
+        return Ok(None);
+    }
+    if let Some(robot) = robots.iter().find(|it| it.robot_id.as_str() == answer) {
+        return Ok(Some(robot.robot_id.clone()));
+    }
+    let number = answer.parse::<usize>().ok().and_then(|it| it.checked_sub(1));
+    match number.and_then(|at| robots.get(at)) {
+        Some(robot) => Ok(Some(robot.robot_id.clone())),
+        None if robots.is_empty() => robots::one(answer).map(Some),
+        None => Err(format!("{answer:?} is neither the number nor the id of a robot above")),
+    }
+}

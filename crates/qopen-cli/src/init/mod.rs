@@ -1,0 +1,123 @@
+//! `qopen init`: collects the settings, checks them at the platform, and writes the settings file.
+
+mod callback_url;
+mod chosen;
+mod file;
+mod gateway;
+mod interview;
+mod next;
+mod terminal;
+
+use std::io::Read as _;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::args::{Common, InitArgs};
+use crate::exit::{Exit, Failure};
+use crate::say::say;
+use crate::settings::{Answers, Settings};
+use crate::wiring;
+use chosen::{Chosen, check_out, take_path};
+use file::NewFile;
+use interview::Interview;
+use next::Next;
+use terminal::Terminal;
+
+pub(crate) async fn run(args: InitArgs, common: Common) -> Result<Exit, Failure> {
+    let interrupted = wiring::stops_with("interrupted");
+    // The file is written between two polls.
+    tokio::select! {
+        biased;
+        done = set_up(args, common) => done,
+        () = wiring::told(interrupted) => Err(Failure::new(Exit::Interrupted, "nothing was written")),
+    }
+}
+
+async fn set_up(args: InitArgs, common: Common) -> Result<Exit, Failure> {
+    let path = common.config.as_deref().unwrap_or(Path::new("qopen.toml"));
+    let file = NewFile::at(path)?;
+    let answers = match args.answers.clone() {
+        Some(file) => {
+            // It may wait for a person or a pipe.
+            let read = tokio::task::spawn_blocking(move || answers(&file)).await;
+            Some(read.map_err(|error| Failure::unexpected("the reading of answers", &error))??)
+        }
+        None => None,
+    };
+    let mut settings = Settings::collect(&common.given, answers)?;
+    settings.warn();
+    let mut chosen = Chosen::of(&args)?;
+    if let Some(url) = &chosen.callback_url {
+        take_path(&mut settings, url)?;
+    }
+    if let Some(out) = &chosen.out {
+        check_out(out.clone()).await?;
+    }
+    let is_asked = !args.no_input && args.answers.as_deref() != Some(Path::new("-"));
+    let terminal = Terminal::of_process().filter(|_| is_asked);
+    let mut faults = settings.all_faults();
+    if terminal.is_some() {
+        faults.retain(|it| !it.is_missing());
+    }
+    let is_short = faults.iter().any(Failure::is_missing);
+    if let Some(failure) = Failure::of_settings(faults) {
+        return Err(match is_short {
+            true => Failure::usage(format!(
+                "{failure}\n  on a terminal, `qopen init` asks for what is missing"
+            )),
+            false => failure,
+        });
+    }
+    if let Some(terminal) = &terminal {
+        say!(
+            "qopen: the settings go to {}; Enter takes the value in [brackets], Ctrl-C ends without a file",
+            path.display()
+        );
+        Interview { terminal, settings: &mut settings, chosen: &mut chosen }.of_requests().await?;
+    }
+    let robots = match args.offline {
+        true => {
+            say!("qopen: the platform was not asked, because of --offline");
+            None
+        }
+        false => gateway::ask(&settings).await?,
+    };
+    chosen.robot = gateway::chosen(robots.as_deref(), chosen.robot)?;
+    if let Some(terminal) = &terminal {
+        let (settings, chosen) = (&mut settings, &mut chosen);
+        let mut interview = Interview { terminal, settings, chosen };
+        interview.of_robot(robots.as_deref()).await?;
+        interview.of_the_rest().await?;
+    }
+    file.write(&file::text(&settings, &chosen)?)?;
+    say!("qopen: wrote {} with mode 0600", path.display());
+    Next { settings: &settings, chosen: &chosen, file: common.config.as_deref() }.print()?;
+    Ok(Exit::Complete)
+}
+
+/// Reads the file of `--answers`, or standard input.
+fn answers(file: &Path) -> Result<Answers, Failure> {
+    /// Maximum size of answers, in bytes.
+    const MOST: u64 = 1 << 20;
+
+    let mut text = Zeroizing::new(Vec::new());
+    let (place, read) = match file == Path::new("-") {
+        true => {
+            let read = std::io::stdin().take(MOST + 1).read_to_end(&mut text);
+            (Path::new("standard input"), read)
+        }
+        false => {
+            let opened = std::fs::File::open(file);
+            (file, opened.and_then(|it| it.take(MOST + 1).read_to_end(&mut text)))
+        }
+    };
+    let what = || format!("--answers: {}", place.display());
+    match read {
+        Err(error) => Err(Failure::usage_of(&what(), &error)),
+        Ok(bytes) if bytes as u64 > MOST => {
+            Err(Failure::usage(format!("{}: more than {MOST} bytes are no answers", what())))
+        }
+        Ok(_) => Ok(Answers { place: place.to_owned(), text }),
+    }
+}

@@ -1,0 +1,180 @@
+//! `qopen listen`: waits for callbacks, keeps them, and explains each.
+
+mod keeper;
+mod refused;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::middleware;
+use qopen::callback::receiver::{self, ReceiverConfig};
+use qopen::callback::{Keyring, SharedKeyring};
+use qopen::{Client, Stats};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::args::ListenArgs;
+use crate::exit::{Exit, Failure};
+use crate::report::{Came, count};
+use crate::say::{answer, say};
+use crate::settings::Settings;
+use crate::values::in_units;
+use crate::wiring;
+use keeper::{Genuine, Keeper};
+use refused::{Explained, Refused, look};
+
+/// Callbacks that wait for their explanation, at most.
+const WAITING: usize = 64;
+
+/// Refused requests that wait for their explanation, at most. Each may hold a body of the largest size.
+const REFUSED: usize = 4;
+
+/// Time limit for answers in flight at the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(4);
+
+pub(crate) async fn run(args: ListenArgs, settings: Settings) -> Result<Exit, Failure> {
+    settings.check_receiving()?;
+    let journal = crate::journal::open_at(&settings.journal()?).await?;
+    let (listener, tls) = settings.listener()?;
+    let (path, ring) = (settings.callback_path()?, settings.ring()?);
+    let mut config = ReceiverConfig::default();
+    config.path.clone_from(&path);
+    if let Some(tolerance) = settings.refuse_stale()? {
+        config.timestamps = config.timestamps.tolerance(tolerance).refuse();
+    }
+    let client = Client::builder(settings.sender(|it| it)?, ring.clone());
+    let client = client.journal(Arc::clone(&journal) as _).build();
+    let client = client.map_err(|error| Failure::unexpected("the client", &error))?;
+    let stats = client.stats().clone();
+    let (tell, genuine) = mpsc::channel(WAITING);
+    let keeper = Keeper::new(client.engine().intake().clone(), journal, tell);
+    let (tell, refused) = mpsc::channel(REFUSED);
+    let router = receiver::router(
+        SharedKeyring::new(ring.clone()),
+        Arc::new(keeper),
+        config,
+        stats.receiver().clone(),
+    );
+    let router = receiver::count_other_paths(router, stats.receiver().clone());
+    let router = router.layer(middleware::from_fn_with_state(tell, look));
+    let listener = listener.refusals(stats.refusals().clone());
+    let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
+    let address =
+        socket.local_addr().map_err(|error| Failure::unexpected("its address", &error))?;
+    let interrupted = wiring::stops_with("stopping");
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    say!("qopen: waiting for callbacks on {scheme}://{address}{path}; Ctrl-C ends");
+    let (stop, stopping) = watch::channel(false);
+    let serving = listener.clone();
+    let serving = tokio::spawn(async move {
+        serving.serve(socket, router, wiring::told(stopping)).await;
+    });
+    let came = || Came::of(&stats, &listener, &path);
+    let mut waiting =
+        Waiting { ring, genuine, refused, explained: Explained::default(), good: 0, bad: 0 };
+    let exit = waiting.until_the_end(&args, interrupted, &came).await;
+    let (good, explained) = (waiting.good, waiting.good + waiting.bad);
+    // A later callback is kept, and waits for no explanation.
+    drop(waiting);
+    stop.send_replace(true);
+    // The platform reads its answer first.
+    let _ = timeout(LAST_ANSWERS, serving).await;
+    summarise(&stats, &came(), explained);
+    if good > 0 {
+        say!("qopen: the callback URL leads here, and its callbacks can be read");
+    }
+    Ok(exit)
+}
+
+/// What was received so far.
+struct Waiting {
+    ring: Keyring,
+    genuine: mpsc::Receiver<Genuine>,
+    refused: mpsc::Receiver<Refused>,
+    explained: Explained,
+    /// Callbacks that were kept and can be read.
+    good: u64,
+    /// Callbacks that were kept and cannot be read.
+    bad: u64,
+}
+
+impl Waiting {
+    /// Explains what comes, until the first callback with `--once`, the time-out or a signal.
+    async fn until_the_end(
+        &mut self,
+        args: &ListenArgs,
+        interrupted: watch::Receiver<bool>,
+        came: &(impl Fn() -> Came + Sync),
+    ) -> Exit {
+        let end = async {
+            match args.timeout {
+                Some(limit) => sleep(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        let signal = wiring::told(interrupted);
+        tokio::pin!(end, signal);
+        loop {
+            tokio::select! {
+                biased;
+                Some(genuine) = self.genuine.recv() => {
+                    self.explain(genuine);
+                    if args.once {
+                        return self.exit();
+                    }
+                }
+                Some(refused) = self.refused.recv() => {
+                    let explanation = self.explained.of(&refused, &self.ring, &came());
+                    explanation.iter().for_each(|it| answer!("{it}"));
+                }
+                () = &mut end => {
+                    let limit = in_units(args.timeout.unwrap_or_default());
+                    say!("qopen: the time is over: {limit} (--timeout)");
+                    return match self.good + self.bad {
+                        0 => Exit::NoCallback,
+                        _ => self.exit(),
+                    };
+                }
+                () = &mut signal => {
+                    return match self.good + self.bad {
+                        0 => Exit::Interrupted,
+                        _ => self.exit(),
+                    };
+                }
+            }
+        }
+    }
+
+    fn explain(&mut self, genuine: Genuine) {
+        let (lines, failed) = genuine.explanation(&self.ring);
+        match failed {
+            true => self.bad += 1,
+            false => self.good += 1,
+        }
+        answer!("callback {}, answered success:", self.good + self.bad);
+        lines.iter().for_each(|it| answer!("{it}"));
+    }
+
+    /// The exit code after callbacks came.
+    fn exit(&self) -> Exit {
+        if self.bad > 0 { Exit::Unexpected } else { Exit::Complete }
+    }
+}
+
+/// Says how much came, and what did not reach the journal.
+fn summarise(stats: &Stats, came: &Came, explained: u64) {
+    let kept = stats.receiver().accepted();
+    let callbacks = count(kept, "callback was", "callbacks were");
+    let silent = match kept.saturating_sub(explained) {
+        0 => String::new(),
+        more => format!(", {more} without an explanation"),
+    };
+    say!("qopen: {callbacks} kept and answered success{silent}");
+    let findings = came.findings();
+    for finding in findings.iter().filter(|it| it.is_of_refused()) {
+        say!("qopen: {}", finding.sentence().shown());
+    }
+    if kept == 0 && findings.is_empty() {
+        say!("qopen: nothing came; does the console's callback URL lead to this listener?");
+    }
+}

@@ -1,0 +1,101 @@
+//! Requests that are not answered `success`, and their explanations.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use qopen::callback::{Keyring, RejectReason};
+use tokio::sync::mpsc;
+
+use crate::explain::Steps;
+use crate::report::Came;
+use crate::say::one_line;
+use crate::topics::{self, callbacks};
+
+/// A request that was refused.
+pub(super) struct Refused {
+    method: Method,
+    path: String,
+    status: StatusCode,
+    /// The text of the answer.
+    reason: String,
+    body: Vec<Bytes>,
+}
+
+/// Copies a body while the receiver reads it, by its rules, and tells of the request if it is refused.
+pub(super) async fn look(
+    State(tell): State<mpsc::Sender<Refused>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let pieces = Arc::new(Mutex::new(Vec::new()));
+    let copies = Arc::clone(&pieces);
+    let request = request.map(|body| {
+        Body::from_stream(body.into_data_stream().inspect_ok(move |piece: &Bytes| {
+            copies.lock().unwrap_or_else(PoisonError::into_inner).push(piece.clone());
+        }))
+    });
+    let response = next.run(request).await;
+    let status = response.status();
+    if status == StatusCode::OK {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    // The receiver's own answers are a few words.
+    let text = to_bytes(body, 1024).await.unwrap_or_default();
+    let reason = String::from_utf8_lossy(&text).into_owned();
+    let body = std::mem::take(&mut *pieces.lock().unwrap_or_else(PoisonError::into_inner));
+    // A flood is counted, not explained.
+    let _ = tell.try_send(Refused { method, path, status, reason, body });
+    Response::from_parts(parts, text.into())
+}
+
+/// The kinds of requests that were explained. Further ones of the kind are only counted.
+#[derive(Default)]
+pub(super) struct Explained(BTreeSet<String>);
+
+impl Explained {
+    /// Returns the lines that explain a request, if it is the first of its kind.
+    pub(super) fn of(&mut self, refused: &Refused, ring: &Keyring, came: &Came) -> Vec<String> {
+        let Refused { method, path, status, reason, body } = refused;
+        let rejected = format!("rejected-{reason}");
+        let topics = match *status {
+            StatusCode::NOT_FOUND => vec![&callbacks::OTHER_PATHS],
+            StatusCode::METHOD_NOT_ALLOWED => {
+                vec![&callbacks::OTHER_METHODS, &callbacks::ECHO_CHECKS]
+            }
+            _ => topics::named(&rejected).into_iter().collect(),
+        };
+        const IN_STEPS: [RejectReason; 3] =
+            [RejectReason::Malformed, RejectReason::AppKey, RejectReason::Signature];
+        let lines: Vec<String> = match IN_STEPS.iter().any(|it| it.as_str() == reason) {
+            true => {
+                let steps = Steps::of(&body.concat(), ring);
+                let is_new =
+                    self.0.insert(format!("{reason}: {}", steps.failed().unwrap_or_default()));
+                if is_new { steps.into_lines() } else { Vec::new() }
+            }
+            false => {
+                let findings = came.findings();
+                let findings = findings
+                    .iter()
+                    .filter(|it| topics.iter().any(|topic| topic.name == it.topic.name));
+                let new = findings.filter(|it| self.0.insert(it.topic.name.to_owned()));
+                new.map(|it| format!("      {}", it.sentence().shown())).collect()
+            }
+        };
+        if lines.is_empty() {
+            return lines;
+        }
+        let (path, code) = (one_line(path), status.as_u16());
+        let title = format!("refused request, {method} {path}, answered {code}:");
+        std::iter::once(title).chain(lines).collect()
+    }
+}

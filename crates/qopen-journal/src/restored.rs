@@ -1,0 +1,36 @@
+//! Journals that were restored from a backup: pages that came after the backup are missing.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::{JournalError, Layer, Note, Payload, Quarantined, Store};
+
+/// The reason of the item in quarantine that stands for the missing pages.
+const REASON: &str = "the journal was restored from a backup, and lacks pages that were acknowledged after the backup";
+
+/// Counts the restoration of a journal against every pull that is not complete, and returns the number of these pulls.
+///
+/// The platform does not send a page again that was answered `success`. A journal that is older than its last answer may
+/// therefore have the last page of a pull and lack earlier ones, and quiet proves nothing. An item in quarantine stands
+/// for the missing pages: no such pull is complete until a person releases the item. A pull that had ended complete
+/// stays complete (E9). Without unfinished pulls nothing is written.
+///
+/// # Errors
+/// [`JournalError`]. The same call may be repeated; it then makes another item.
+pub async fn doubt_unfinished_pulls(journal: &dyn Store) -> Result<u64, JournalError> {
+    let mut unfinished = journal.pulls().await?;
+    unfinished.retain(|state| !state.is_complete());
+    if unfinished.is_empty() {
+        return Ok(0);
+    }
+    // A name of its own: the release of an earlier one does not count for this one.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let payload = format!("qopen: {REASON} (noted {} ms after 1970)", since.as_millis());
+    let item = Quarantined::new(None, Layer::Json, REASON, Payload::new(payload));
+    let digest = item.digest();
+    // The item comes first: a doubt without its item could not be released.
+    journal.quarantine(item).await?;
+    for state in &unfinished {
+        journal.note(&state.pull, Note::Doubted { item: digest }).await?;
+    }
+    Ok(unfinished.len() as u64)
+}

@@ -1,0 +1,101 @@
+//! A journal that was restored from a backup.
+
+use std::path::Path;
+
+use qopen_journal::{
+    Backend as _, DiskBackend, EndState, Journal as _, MemoryJournal, Note, Opened, Store,
+    doubt_unfinished_pulls,
+};
+
+use crate::support::{page, payload, pull};
+
+fn ended(status: EndState) -> Note {
+    let (why, evidence, reason) = (String::new(), None, None);
+    Note::Ended { status, why, accounts: 1, pages: 1, evidence, reason }
+}
+
+/// Pulls that are open, incomplete, failed and complete.
+async fn fill(journal: &dyn Store) {
+    for mark in ["open", "incomplete", "failed", "complete"] {
+        journal.append(page(mark, "a page")).await.unwrap();
+    }
+    journal.note(&pull("incomplete"), ended(EndState::Incomplete)).await.unwrap();
+    journal.note(&pull("failed"), ended(EndState::Failed)).await.unwrap();
+    journal.note(&pull("complete"), ended(EndState::Complete)).await.unwrap();
+}
+
+/// The marks of the pulls with doubts, which name the items that are in quarantine.
+async fn doubted(journal: &dyn Store) -> Vec<String> {
+    let items = journal.quarantined(None).await.unwrap();
+    let items: Vec<_> = items.iter().map(|it| it.digest()).collect();
+    let mut marks = Vec::new();
+    for state in journal.pulls().await.unwrap() {
+        let doubts = state.doubts();
+        assert!(doubts.iter().all(|it| items.contains(it)), "{}", state.pull);
+        marks.extend((!doubts.is_empty()).then(|| state.pull.mark_id.to_string()));
+    }
+    marks
+}
+
+#[tokio::test]
+async fn e2_a_restoration_counts_against_every_pull_that_is_not_complete() {
+    let journal = MemoryJournal::default();
+    assert_eq!(doubt_unfinished_pulls(&journal).await.unwrap(), 0);
+    assert!(journal.quarantined(None).await.unwrap().is_empty());
+    fill(&journal).await;
+    assert_eq!(doubt_unfinished_pulls(&journal).await.unwrap(), 3);
+    assert_eq!(doubted(&journal).await, ["failed", "incomplete", "open"]);
+    let items = journal.quarantined(None).await.unwrap();
+    assert_eq!(items.len(), 1);
+    assert!(items[0].reason.contains("restored from a backup"));
+}
+
+/// Copies every file, as `cp -a` and `tar` do.
+fn copy(from: &Path, to: &Path) {
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+async fn open(folder: &Path) -> Opened {
+    DiskBackend::new(folder).open().await.unwrap()
+}
+
+#[tokio::test]
+async fn e2_a_folder_that_was_copied_is_found_and_counted_once() {
+    let folders = [(); 4].map(|()| tempfile::tempdir().unwrap());
+    let [original, running, closed, unlocked] = folders.each_ref().map(|it| it.path());
+    let has_births = std::fs::metadata(original).unwrap().created().is_ok();
+    let opened = open(original).await;
+    fill(&*opened.journal).await;
+    assert_eq!(opened.report.doubted, None);
+    // While a process has the journal open, and after that.
+    copy(original, running);
+    drop(opened);
+    copy(original, closed);
+    copy(original, unlocked);
+    std::fs::remove_file(unlocked.join("lock")).unwrap();
+    if !has_births {
+        eprintln!("SKIP: files have no time of birth here; copies of a journal are not found");
+        return;
+    }
+    for folder in [running, closed] {
+        // Twice: an interruption before the end of the first opening must not hide the restoration.
+        drop(qopen_journal::DiskJournal::open(folder).unwrap());
+        let opened = open(folder).await;
+        assert_eq!(opened.report.doubted, Some(3));
+        assert_eq!(doubted(&*opened.journal).await, ["failed", "incomplete", "open"]);
+        opened.journal.put(payload("an event")).await.unwrap();
+        drop(opened);
+        let opened = open(folder).await;
+        assert_eq!(opened.report.doubted, None);
+        assert_eq!(opened.journal.quarantined(None).await.unwrap().len(), 1);
+    }
+    // The original, and a folder that a person took the lock of, are no copies.
+    for folder in [original, unlocked] {
+        let opened = open(folder).await;
+        assert_eq!(opened.report.doubted, None);
+        assert!(doubted(&*opened.journal).await.is_empty());
+    }
+}

@@ -1,0 +1,68 @@
+//! Where a journal is: a journal that was restored from a backup is elsewhere, or has transaction numbers of the future.
+
+use qopen_journal::{JournalError, doubt_unfinished_pulls};
+use tokio_postgres::{Client, Error};
+
+use super::PostgresJournal;
+use super::value::{away, bounded, failed};
+use crate::database::Database;
+
+/// The number of the advisory lock under which one process counts a restoration.
+const LOCK: i64 = 0x0071_6f70_656f;
+
+/// The cluster, the database and the table. `pg_dump` keeps none of them, and a copy of the files keeps all.
+const HERE: &str = "concat_ws('.',
+    CASE WHEN has_function_privilege('pg_control_system()', 'EXECUTE')
+        THEN (SELECT system_identifier FROM pg_control_system()) END,
+    (SELECT oid FROM pg_database WHERE datname = current_database()),
+    'qopen_journal.identity'::regclass::oid)";
+
+/// Whether the journal knows transactions that the cluster has not had.
+const IS_AHEAD: &str = "
+    SELECT FROM qopen_journal.spotter
+    WHERE greatest(pg_snapshot_xmax(looked), (SELECT max(xid) FROM qopen_journal.page))
+        > pg_snapshot_xmax(pg_current_snapshot())";
+
+/// Makes every page new to the spotter.
+const MEND: &str = "
+    UPDATE qopen_journal.page SET xid = DEFAULT;
+    UPDATE qopen_journal.pull SET notes = true, counted = NULL;
+    UPDATE qopen_journal.age SET swept = pg_snapshot_xmin(pg_current_snapshot());
+    UPDATE qopen_journal.spotter SET looked = pg_current_snapshot();
+    -- Until unfinished pulls are doubted, the home is no place.
+    UPDATE qopen_journal.identity SET home = ''";
+
+/// Whether the journal was restored from a dump, and no process has counted that yet.
+pub(super) async fn is_restored(client: &Client) -> Result<bool, Error> {
+    let read = format!(
+        "SELECT EXISTS ({IS_AHEAD}) OR coalesce(home <> {HERE}, false) FROM qopen_journal.identity"
+    );
+    Ok(client.query_one(&read, &[]).await?.get(0))
+}
+
+/// Counts the restoration of the journal, if it was restored. Returns the number of pulls that are not complete because
+/// of it.
+pub(super) async fn settle(database: &Database) -> Result<Option<u64>, JournalError> {
+    let client = bounded(async { database.client().await.map_err(away) }).await?;
+    let is_new = "SELECT home IS NULL FROM qopen_journal.identity";
+    let is_new: bool = client.query_one(is_new, &[]).await.map_err(failed)?.get(0);
+    if !is_new && !is_restored(&client).await.map_err(failed)? {
+        return Ok(None);
+    }
+    // The lock ends with its connection.
+    let mut locked = database.connect(None).await.map_err(away)?;
+    locked.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.map_err(failed)?;
+    let doubted = match is_restored(&locked).await.map_err(failed)? {
+        false => None,
+        true => {
+            let transaction = locked.transaction().await.map_err(failed)?;
+            transaction.batch_execute(MEND).await.map_err(failed)?;
+            transaction.commit().await.map_err(failed)?;
+            let journal = PostgresJournal::use_tables(database.clone(), &client).await?;
+            Some(doubt_unfinished_pulls(&journal).await?)
+        }
+    };
+    let settle = format!("UPDATE qopen_journal.identity SET home = {HERE}");
+    locked.execute(&settle, &[]).await.map_err(failed)?;
+    Ok(doubted)
+}
