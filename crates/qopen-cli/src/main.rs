@@ -53,7 +53,7 @@ use clap::FromArgMatches as _;
 use clap::error::ErrorKind;
 use tracing::Level;
 
-use args::{Cli, Verb};
+use args::{Cli, JournalVerb, Verb};
 use exit::{Exit, Failure};
 use terminal::LogFormat;
 
