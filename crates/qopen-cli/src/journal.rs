@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use qopen::journal::{Backend, EndState, JournalError, Note, Opened, PullId, PullState, Store};
-use qopen::types::MarkId;
+use qopen::journal::{
+    Backend, EndState, Examined, JournalError, Note, Opened, PullId, PullState, Store,
+};
+use qopen::types::{MarkId, Upgrade};
 
 use crate::beside;
 use crate::exit::Failure;
@@ -43,17 +45,29 @@ pub(crate) fn opened(
     Ok(opened.journal)
 }
 
+/// Creates or updates the tables of a journal, and says if it was restored. Returns the number of steps.
+pub(crate) async fn migrate(location: &Location) -> Result<usize, JournalError> {
+    // A migration says why the journal cannot be looked at.
+    let is_restored =
+        location.is_shared() && location.examine().await.is_ok_and(|it| it.is_restored);
+    let steps = location.migrate().await?;
+    if is_restored {
+        say_restored(location, "its unfinished pulls");
+    }
+    Ok(steps)
+}
+
+fn say_restored(location: &Location, pulls: &str) {
+    say!(
+        "qopen: the journal in {location} was restored from a backup, and may lack pages that were acknowledged after it: {pulls} cannot become complete until `qopen quarantine release` accepts that; pull the robots again"
+    );
+}
+
 /// Says what a restored journal counts against its pulls.
 pub(crate) fn say_doubted(location: &Location, doubted: u64) {
-    let restored = format!("the journal in {location} was restored from a backup");
     match doubted {
-        0 => say!("qopen: {restored}; it has no unfinished pull"),
-        doubted => {
-            let pulls = count(doubted, "unfinished pull", "unfinished pulls");
-            say!(
-                "qopen: {restored}, and may lack pages that were acknowledged after it: {pulls} cannot become complete until `qopen quarantine release` accepts that; pull the robots again"
-            );
-        }
+        0 => say!("qopen: the journal in {location} was restored, and has no unfinished pull"),
+        doubted => say_restored(location, &count(doubted, "unfinished pull", "unfinished pulls")),
     }
 }
 
@@ -88,29 +102,46 @@ pub(crate) fn cannot_open(location: &Location, error: &JournalError) -> Failure 
     Failure::usage_of(format!("the journal in {location} {what}"), error)
 }
 
-/// Checks the journal for `qopen doctor`.
-pub(crate) async fn examine(settings: &Settings) -> Result<String, Failure> {
-    let location = settings.journal()?;
-    if !location.exists().await.map_err(|error| cannot_open(&location, &error))? {
-        return match location.is_shared() {
-            true => Err(Failure::usage(format!("{location}: {}", elsewhere(&location)))),
-            false if location.as_folder().is_some_and(|it| it.is_dir()) => {
-                Ok(format!("{location} holds no journal yet; the first pull makes one"))
-            }
-            false => Ok(format!("{location} will be made")),
-        };
-    }
-    let opened = match location.open().await {
-        Err(JournalError::Locked { holder }) => {
-            return Ok(format!("{location}: in use ({holder})"));
-        }
-        opened => opened.map_err(|error| cannot_open(&location, &error))?,
+/// What `qopen doctor` says of the journal.
+pub(crate) struct Look {
+    pub(crate) line: Result<String, Failure>,
+    /// What the first use by this version does to the format. `None` if there is no journal.
+    pub(crate) format: Option<Upgrade>,
+    /// Whether it was restored from a backup, which no process has counted yet.
+    pub(crate) is_restored: bool,
+}
+
+/// Looks at the journal for `qopen doctor`. Changes nothing.
+pub(crate) async fn examine(settings: &Settings) -> Look {
+    let failed = |failure| Look { line: Err(failure), format: None, is_restored: false };
+    let location = match settings.journal() {
+        Ok(location) => location,
+        Err(failure) => return failed(failure),
     };
-    let pulls = opened.journal.summary().await;
-    let pulls = pulls.map_err(|error| cannot_open(&location, &error))?.pulls;
-    let report = opened.report;
+    match location.examine().await {
+        Err(error) => failed(cannot_open(&location, &error)),
+        Ok(found) => Look {
+            line: line_of(&location, &found).await,
+            is_restored: found.is_restored,
+            format: found.upgrade.filter(|it| it.found.is_some()),
+        },
+    }
+}
+
+async fn line_of(location: &Location, found: &Examined) -> Result<String, Failure> {
+    must_be_current(location).await?;
+    if !location.exists().await.map_err(|error| cannot_open(location, &error))? {
+        return Ok(match location.as_folder().is_some_and(|it| it.is_dir()) {
+            true => format!("{location} holds no journal yet; the first pull makes one"),
+            false => format!("{location} will be made"),
+        });
+    }
+    if let Some(holder) = &found.holder {
+        return Ok(format!("{location}: in use ({holder})"));
+    }
+    let report = &found.report;
     let damage: Vec<_> = report.damage.iter().filter(|it| !it.unfinished).collect();
-    let pulls = count(pulls, "pull", "pulls");
+    let pulls = count(report.pulls, "pull", "pulls");
     match damage.first() {
         None if location.is_shared() => Ok(format!("{location}: {pulls}")),
         None => Ok(format!("{location}: {pulls}, {} MiB", report.bytes.div_ceil(1 << 20))),
@@ -118,6 +149,16 @@ pub(crate) async fn examine(settings: &Settings) -> Result<String, Failure> {
             let places = count(damage.len() as u64, "place", "places");
             Err(Failure::usage(format!("{location}: damaged in {places}, the first: {first}")))
         }
+    }
+}
+
+/// Fails if a shared journal has no tables, or those of another version.
+async fn must_be_current(location: &Location) -> Result<(), Failure> {
+    match location.exists().await.map_err(|error| cannot_open(location, &error))? {
+        false if location.is_shared() => {
+            Err(Failure::usage(format!("{location}: {}", elsewhere(location))))
+        }
+        _ => Ok(()),
     }
 }
 

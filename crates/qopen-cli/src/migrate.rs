@@ -20,7 +20,7 @@ pub(crate) async fn run(args: MigrateArgs, settings: Settings) -> Result<Exit, F
     }
     if settings.get(&JOURNAL).is_some() {
         let location = settings.journal()?;
-        let steps = location.migrate().await;
+        let steps = crate::journal::migrate(&location).await;
         say(
             &format!("the journal in {location}"),
             steps.map_err(|error| {

@@ -8,6 +8,7 @@ use qopen::mysql::MysqlSink;
 use qopen::postgres::PostgresSink;
 use qopen::sink::{Sink, SinkError, shown_path};
 use qopen::sqlite::SqliteSink;
+use qopen::types::Upgrade;
 
 use crate::database;
 use crate::exit::Failure;
@@ -94,11 +95,29 @@ impl ListDatabase {
 
     /// Finds failures before the pages come.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        let checked = self.sink().check();
-        let Err(error) = checked else { return Ok(()) };
-        let what = match (self, &error) {
+        self.sink().check().map_err(|error| self.failure(&error))
+    }
+
+    /// Looks at what a migration would do. Changes nothing. Blocks.
+    pub(crate) fn examine(&self) -> Result<Upgrade, SinkError> {
+        match self {
+            Self::Postgres(sink) => sink.examine(),
+            Self::Sqlite(sink) => sink.examine(),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(sink) => sink.examine(),
+        }
+    }
+
+    /// Whether a server has the database.
+    pub(crate) fn is_on_a_server(&self) -> bool {
+        !matches!(self, Self::Sqlite(_))
+    }
+
+    /// An error of the database, with the place.
+    pub(crate) fn failure(&self, error: &SinkError) -> Failure {
+        let what = match (self, error) {
             (Self::Sqlite(_), SinkError::NoFolder { .. }) => {
-                return Err(Failure::usage_of("the output", &error));
+                return Failure::usage_of("the output", error);
             }
             (Self::Sqlite(sink), _) => {
                 format!("lists cannot be published to {}", shown_path(sink.path()))
@@ -107,8 +126,8 @@ impl ListDatabase {
                 "lists cannot be published to {}; is the database up, and is --out right?",
                 self.location()
             ),
-            _ => return Err(Failure::usage_of("the output", &error)),
+            _ => return Failure::usage_of("the output", error),
         };
-        Err(Failure::output(&what, &error))
+        Failure::output(&what, error)
     }
 }

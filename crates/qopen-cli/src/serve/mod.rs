@@ -76,7 +76,7 @@ pub(crate) async fn run(
         ));
     }
     if args.migrate {
-        let migrated = location.migrate().await;
+        let migrated = crate::journal::migrate(&location).await;
         migrated.map_err(|error| crate::journal::cannot_open(&location, &error))?;
     }
     let journal = crate::journal::open_at(&location).await?;

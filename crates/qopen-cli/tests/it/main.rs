@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[cfg(unix)]
+mod backups;
 #[cfg(target_os = "linux")]
 mod alerts;
 #[cfg(target_os = "linux")]
@@ -112,6 +114,8 @@ mod terminal;
 mod texts;
 #[cfg(unix)]
 mod troubles;
+#[cfg(unix)]
+mod upgrades;
 mod verified;
 mod webhooks;
 mod xlsx;
