@@ -99,7 +99,32 @@ fn wrong(reason: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+    use std::process::Command;
+
     use super::*;
+
+    /// The process of the test below.
+    #[test]
+    #[ignore = "changes its whole process"]
+    fn panics_under_a_log_in_json() {
+        write_as(LogFormat::Json);
+        assert!(std::thread::spawn(|| panic!("two\nlines, \"quoted\"")).join().is_err());
+    }
+
+    #[test]
+    fn a_panic_under_a_log_in_json_is_one_object() {
+        let mut process = Command::new(std::env::current_exe().unwrap());
+        let name = "log::tests::panics_under_a_log_in_json";
+        let output = process.args(["--exact", name, "--ignored", "--nocapture"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        let object: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(object["level"], "ERROR");
+        let message = object["message"].as_str().unwrap();
+        assert!(message.contains("panicked at") && message.ends_with("lines, \"quoted\""));
+    }
 
     #[test]
     fn filters_are_read_as_pasted_and_mistakes_are_told() {

@@ -163,7 +163,7 @@ pub(crate) async fn run(
         listener: listener.clone(),
         is_alone: !location.is_shared(),
         events,
-        planned: schedules.clone(),
+        planned: schedules.clone().map(|it| it as _),
         webhooks,
         messages: counts,
     };

@@ -1,10 +1,12 @@
 //! The parts of a running service.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant, SystemTime};
 
+use jiff::Timestamp;
 use qopen::callback::listener::Listener;
 use qopen::engine::{AccountLookup, PullService, ServiceOptions};
 use qopen::journal::{JournalError, PullId, PullState, Store};
@@ -17,7 +19,7 @@ use super::arrivals::Arrivals;
 use super::arrivals::history::{Bar, CallbackHistory, Span};
 use super::destination::Lists;
 use super::metrics::{LastLists, Publications};
-use super::schedule::{Counts, Schedules};
+use super::schedule::Counts;
 use super::tasks::{RECEIVING, Tasks};
 use super::texts::Texts;
 use super::webhooks::{DeliveryCounts, Webhooks};
@@ -34,6 +36,15 @@ use crate::wiring;
 
 /// Interval of the checks of the listener's findings.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// The pulls that schedules start.
+pub(super) trait Planned: Send + Sync {
+    /// Returns the next time of a schedule of a robot.
+    fn next_of(&self, robot: &RobotId, now: Timestamp) -> Option<Timestamp>;
+
+    /// Returns the robots that the schedules name.
+    fn named(&self) -> BTreeSet<RobotId>;
+}
 
 /// Readers of changes in a database at the same time. Each takes a connection.
 pub(crate) const CHANGE_READERS: usize = 4;
@@ -61,7 +72,7 @@ pub(crate) struct Service {
     /// Events about robots.
     pub(crate) events: Arc<RobotEvents>,
     /// The schedules; `None` if this process starts no pull.
-    pub(super) planned: Option<Arc<Schedules>>,
+    pub(super) planned: Option<Arc<dyn Planned>>,
     /// Counts of messages to webhooks.
     pub(super) messages: Arc<DeliveryCounts>,
     /// Counts of publications.
@@ -104,7 +115,7 @@ pub(crate) struct Wiring {
     /// Whether no other process receives callbacks while this one is away.
     pub(crate) is_alone: bool,
     pub(crate) events: Arc<RobotEvents>,
-    pub(super) planned: Option<Arc<Schedules>>,
+    pub(super) planned: Option<Arc<dyn Planned>>,
     pub(super) webhooks: Option<Webhooks>,
     pub(super) messages: Arc<DeliveryCounts>,
 }

@@ -10,10 +10,9 @@ use opentelemetry_otlp::{SpanExporter, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::{Level, Metadata};
-use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::{Layer, Registry};
 
-use super::Taker;
 use super::collector::Collector;
 use crate::exit::Failure;
 
@@ -30,7 +29,7 @@ const LAST_SPANS: Duration = Duration::from_secs(2);
 /// The queue of spans, which a thread of its own sends.
 static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
-pub(super) fn layer() -> Result<Option<Taker>, Failure> {
+pub(super) fn layer() -> Result<Option<Box<dyn Layer<Registry> + Send + Sync>>, Failure> {
     let Some(endpoint) = ENDPOINTS.into_iter().find(|name| set(name).is_some()) else {
         return Ok(None);
     };

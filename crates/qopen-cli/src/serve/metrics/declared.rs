@@ -7,8 +7,8 @@ use qopen::callback::RejectReason;
 use qopen::engine::StatusKind;
 use qopen::types::Reading;
 
-use super::figures::{Figures, Times, number, size, unix};
-use super::publications::Attempt;
+use super::figures::{Figures, number, size, unix};
+use super::publications::{Attempt, Times};
 use super::robots::MOST;
 use crate::serve::tasks;
 
@@ -46,14 +46,15 @@ pub(super) struct Label {
     pub(super) most: usize,
 }
 
+/// Returns what is known at one moment.
+type Read<T> = fn(&Figures<'_>) -> Option<T>;
+
 /// The series of a metric. A value that is not known has none.
 pub(super) enum Values {
-    One(fn(&Figures<'_>) -> Option<f64>),
-    By(Label, fn(&Figures<'_>) -> Option<Vec<(String, f64)>>),
+    One(Read<f64>),
+    By(Label, Read<Vec<(String, f64)>>),
     Times(fn(&Figures<'_>) -> Times),
 }
-
-type Read<T> = fn(&Figures<'_>) -> Option<T>;
 
 const fn new(name: &'static str, kind: Kind, values: Values, help: &'static str) -> Metric {
     Metric { name, kind, help, values }

@@ -11,15 +11,6 @@ use qopen::journal::{Backlog, JournalStats, JournalSummary};
 use super::robots::Overview;
 use crate::serve::service::Service;
 
-/// Durations, counted.
-pub(super) struct Times {
-    /// Upper limits in seconds, each with the number of durations of at most so long.
-    pub(super) buckets: Vec<(f64, u64)>,
-    /// Seconds in all.
-    pub(super) sum: f64,
-    pub(super) count: u64,
-}
-
 /// The sources of all metrics. What could not be read is absent.
 pub(super) struct Figures<'a> {
     pub(super) service: &'a Service,

@@ -6,8 +6,6 @@ use std::time::Duration;
 use qopen::PublishError;
 use qopen::engine::ServiceEvent;
 
-use super::figures::Times;
-
 /// Upper limits of the durations that are counted apart, in seconds.
 const LIMITS: [f64; 9] = [0.05, 0.25, 1.0, 2.5, 10.0, 30.0, 60.0, 300.0, 900.0];
 
@@ -50,6 +48,15 @@ impl Attempt {
             _ => return None,
         })
     }
+}
+
+/// Durations, counted.
+pub(super) struct Times {
+    /// Upper limits in seconds, each with the number of durations of at most so long.
+    pub(super) buckets: Vec<(f64, u64)>,
+    /// Seconds in all.
+    pub(super) sum: f64,
+    pub(super) count: u64,
 }
 
 /// Attempts to publish a list, by result, and durations of those that succeeded.

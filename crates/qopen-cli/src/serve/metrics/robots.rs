@@ -1,5 +1,6 @@
 //! The last complete list of each robot, and the open and held ones.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -50,10 +51,9 @@ impl LastLists {
         if !seen.as_ref().is_some_and(is_fresh)
             && let Ok(outlines) = journal.outlines().await
         {
-            let pulls: Vec<_> =
-                outlines.iter().map(|it| SeenPull::of(it, wants_publication)).collect();
+            let pulls: Vec<_> = outlines.iter().map(SeenPull::of).collect();
             let before = seen.take().map(|(_, overview)| overview.robots).unwrap_or_default();
-            *seen = Some((Instant::now(), overview(&pulls, named, &before)));
+            *seen = Some((Instant::now(), overview(&pulls, named, wants_publication, &before)));
         }
         seen.as_ref().map(|(_, overview)| overview.clone())
     }
@@ -67,14 +67,14 @@ struct SeenPull<'a> {
     last_activity: Option<SystemTime>,
     is_open: bool,
     is_held: bool,
-    /// Whether readers have its list.
+    /// Whether it ended with a complete list that no guard holds.
     is_complete: bool,
+    is_published: bool,
 }
 
 impl<'a> SeenPull<'a> {
-    fn of(outline: &'a PullOutline, wants_publication: bool) -> Self {
+    fn of(outline: &'a PullOutline) -> Self {
         let ended_complete = matches!(outline.end_state, Some(EndState::Complete));
-        let is_there = outline.published.is_some() || !wants_publication;
         Self {
             robot: &outline.pull.robot_id,
             order: outline.order,
@@ -82,33 +82,49 @@ impl<'a> SeenPull<'a> {
             last_activity: outline.last_activity,
             is_open: outline.end_state.is_none(),
             is_held: outline.held,
-            is_complete: ended_complete && is_there && !outline.held,
+            is_complete: ended_complete && !outline.held,
+            is_published: outline.published.is_some(),
         }
     }
+}
+
+/// The pulls of a robot.
+#[derive(Default)]
+struct SeenRobot {
+    last_activity: Option<SystemTime>,
+    /// The order and the start of the last complete pull, and of the last published one.
+    complete: Option<(u64, SystemTime)>,
+    published: Option<(u64, SystemTime)>,
 }
 
 fn overview(
     pulls: &[SeenPull<'_>],
     named: &BTreeSet<RobotId>,
+    wants_publication: bool,
     before: &BTreeMap<RobotId, Option<SystemTime>>,
 ) -> Overview {
-    let mut robots: BTreeMap<&RobotId, (Option<SystemTime>, Option<(u64, SystemTime)>)> =
-        named.iter().map(|robot| (robot, (None, None))).collect();
+    let mut robots: BTreeMap<&RobotId, SeenRobot> =
+        named.iter().map(|robot| (robot, SeenRobot::default())).collect();
     for pull in pulls {
-        let (activity, last) = robots.entry(pull.robot).or_default();
-        *activity = (*activity).max(pull.last_activity);
+        let robot = robots.entry(pull.robot).or_default();
+        robot.last_activity = robot.last_activity.max(pull.last_activity);
         if let Some(began) = pull.began.filter(|_| pull.is_complete) {
-            *last = (*last).max(Some((pull.order, began)));
+            let complete = Some((pull.order, began));
+            robot.complete = robot.complete.max(complete);
+            robot.published = robot.published.max(complete.filter(|_| pull.is_published));
         }
     }
     let mut ranked: Vec<_> = robots.into_iter().collect();
     // Stable: robots of the same rank keep the order of their ids.
-    ranked.sort_by_key(|(robot, (activity, _))| {
-        std::cmp::Reverse((named.contains(*robot), *activity))
-    });
+    ranked.sort_by_key(|(robot, seen)| Reverse((named.contains(*robot), seen.last_activity)));
     let omitted = ranked.len().saturating_sub(MOST);
     ranked.truncate(MOST);
-    let robots = ranked.into_iter().map(|(robot, (_, last))| {
+    let robots = ranked.into_iter().map(|(robot, seen)| {
+        // A process without a place, such as a receiver, cannot tell why a list was not published.
+        let last = match wants_publication || seen.published.is_some() {
+            true => seen.published,
+            false => seen.complete,
+        };
         let last = last.map(|(_, at)| at);
         (robot.clone(), last.or_else(|| before.get(robot).copied().flatten()))
     });
@@ -135,9 +151,9 @@ mod tests {
     }
 
     fn pull(robot: &RobotId, order: u64, seconds: u64, is_complete: bool) -> SeenPull<'_> {
-        let (is_open, is_held) = (false, false);
+        let (is_open, is_held, is_published) = (false, false, false);
         let (began, last_activity) = (at(seconds), at(seconds + 5));
-        SeenPull { robot, order, began, last_activity, is_open, is_held, is_complete }
+        SeenPull { robot, order, began, last_activity, is_open, is_held, is_complete, is_published }
     }
 
     #[test]
@@ -151,15 +167,30 @@ mod tests {
             pull(&one, 3, 600, false),
             pull(&two, 4, 700, false),
         ];
-        let first = overview(&pulls, &named, &BTreeMap::new());
+        let first = overview(&pulls, &named, false, &BTreeMap::new());
         let expected =
             [(one.clone(), at(400)), (planned.clone(), None), (two.clone(), None)].into();
         assert_eq!((&first.robots, first.omitted), (&expected, 0));
         // Its complete pulls were deleted, and one that failed is left.
-        let second = overview(&[pull(&one, 3, 600, false)], &named, &first.robots);
+        let second = overview(&[pull(&one, 3, 600, false)], &named, false, &first.robots);
         assert_eq!(second.robots, [(one, at(400)), (planned.clone(), None)].into());
         // A robot of which nothing is left is gone, unless a schedule names it.
-        assert_eq!(overview(&[], &named, &second.robots).robots, [(planned, None)].into());
+        assert_eq!(overview(&[], &named, false, &second.robots).robots, [(planned, None)].into());
+    }
+
+    #[test]
+    fn a_list_that_could_not_be_published_does_not_count_where_lists_are_published() {
+        let robot = robot("r");
+        let last = |pulls: &[SeenPull<'_>], wants_publication| {
+            let nothing = (BTreeSet::new(), BTreeMap::new());
+            overview(pulls, &nothing.0, wants_publication, &nothing.1).robots[&robot]
+        };
+        let unpublished = pull(&robot, 2, 200, true);
+        assert_eq!(last(&[unpublished], true), None);
+        let pulls = [pull(&robot, 2, 200, true)];
+        assert_eq!(last(&pulls, false), at(200));
+        let published = SeenPull { is_published: true, ..pull(&robot, 1, 100, true) };
+        assert_eq!(last(&[published, pull(&robot, 2, 200, true)], false), at(100));
     }
 
     #[test]
@@ -169,7 +200,7 @@ mod tests {
         let mut pulls = vec![pull(&planned, 0, 1, true)];
         let numbers = 1_u64..;
         pulls.extend(strangers.iter().zip(numbers).map(|(it, n)| pull(it, n, 1000 + n, true)));
-        let all = overview(&pulls, &BTreeSet::from([planned.clone()]), &BTreeMap::new());
+        let all = overview(&pulls, &BTreeSet::from([planned.clone()]), false, &BTreeMap::new());
         assert_eq!((all.robots.len(), all.omitted), (MOST, 51));
         assert_eq!(all.robots[&planned], at(1));
         // The latest ones are shown.

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use qopen::types::RobotId;
 use tokio::sync::watch as channel;
 
-use super::service::Service;
+use super::service::{Planned, Service};
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::say::say;
@@ -38,6 +38,18 @@ use watch::{Look, Watch};
 pub(super) struct Schedules {
     jobs: channel::Sender<Arc<Vec<Job>>>,
     defaults: Defaults,
+}
+
+impl Planned for Schedules {
+    fn next_of(&self, robot: &RobotId, now: Timestamp) -> Option<Timestamp> {
+        let jobs = self.jobs.borrow();
+        jobs.iter().filter(|it| it.robots.has(robot)).filter_map(|it| it.times.next(now)).min()
+    }
+
+    fn named(&self) -> BTreeSet<RobotId> {
+        let jobs = self.jobs.borrow();
+        jobs.iter().flat_map(|it| it.robots.listed()).cloned().collect()
+    }
 }
 
 impl Schedules {
@@ -62,18 +74,6 @@ impl Schedules {
         if self.jobs.borrow().is_empty() {
             say!("qopen: no schedule is in force");
         }
-    }
-
-    /// Returns the next time of a schedule of a robot.
-    pub(super) fn next_of(&self, robot: &RobotId, now: Timestamp) -> Option<Timestamp> {
-        let jobs = self.jobs.borrow();
-        jobs.iter().filter(|it| it.robots.has(robot)).filter_map(|it| it.times.next(now)).min()
-    }
-
-    /// Returns the robots that the schedules name.
-    pub(super) fn named(&self) -> BTreeSet<RobotId> {
-        let jobs = self.jobs.borrow();
-        jobs.iter().flat_map(|it| it.robots.listed()).cloned().collect()
     }
 
     /// Prints the next times of each schedule.
