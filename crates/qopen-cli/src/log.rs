@@ -4,6 +4,7 @@ use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
 use crate::exit::Failure;
+use crate::lang::phrase;
 use crate::say::{self, caution};
 use crate::terminal::{self, LogFormat};
 use crate::topics::warnings;
@@ -87,8 +88,11 @@ fn mistyped_level(word: &str) -> Option<&'static str> {
 }
 
 fn wrong(reason: &str) -> Failure {
-    Failure::usage(format!(
-        "the log filter (from {VARIABLE}) cannot be used: {reason}\n  example: {VARIABLE}='info,qopen_http=debug'"
+    Failure::usage(phrase!(
+        "the log filter (from {name}) cannot be used: {reason}\n  example: {name}='info,qopen_http=debug'",
+        "日志过滤器（来自 {name}）无法使用：{reason}\n  示例：{name}='info,qopen_http=debug'",
+        name = VARIABLE,
+        reason = reason,
     ))
 }
 
