@@ -12,6 +12,7 @@ use crate::args::DoctorArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::{Asked, Layout, Words};
+use crate::lang::phrase;
 use crate::output::Output;
 use crate::output::database::ListDatabase;
 use crate::say::answer;
@@ -137,7 +138,10 @@ fn listener(settings: &Settings) -> Result<String, Failure> {
     let address = settings.listen()?;
     match std::net::TcpListener::bind(address) {
         Ok(_) => Ok(format!("{address} can be listened on")),
-        Err(error) => Err(Failure::usage_of(format!("{address} cannot be listened on"), &error)),
+        Err(error) => {
+            let what = phrase!("{it} cannot be listened on", "无法监听 {it}", it = address);
+            Err(Failure::usage_of(what, &error))
+        }
     }
 }
 

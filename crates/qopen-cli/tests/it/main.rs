@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[cfg(unix)]
-mod backups;
 #[cfg(target_os = "linux")]
 mod alerts;
+#[cfg(unix)]
+mod backups;
 #[cfg(target_os = "linux")]
 mod basis;
 mod beside;
