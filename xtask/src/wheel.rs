@@ -8,11 +8,12 @@ use crate::cargo::Metadata;
 
 const CRATE: &str = "crates/qopen-python";
 
-/// The package and what builds and checks it, in cargo's target folder.
+/// What builds and checks the package: a virtual environment in cargo's target folder.
 struct Environment {
-    /// The Python package's sources.
+    /// The package's sources.
     source: PathBuf,
     folder: PathBuf,
+    target: PathBuf,
 }
 
 /// Builds the wheel and runs its tests. `released` makes the one to be installed elsewhere.
@@ -42,7 +43,8 @@ pub(crate) fn run(root: &Path, released: bool) -> Result<()> {
 impl Environment {
     /// Makes the environment, and installs the tools in the versions of `requirements.txt`.
     fn installed(root: &Path, target: &Path) -> Result<Self> {
-        let found = Self { source: root.join(CRATE), folder: target.join("python") };
+        let (source, folder) = (root.join(CRATE), target.join("python"));
+        let found = Self { source, folder, target: target.to_owned() };
         let wanted = std::fs::read_to_string(found.source.join("requirements.txt"))?;
         let noted = found.folder.join("requirements.txt");
         // Written last: a partial installation lacks it, and is replaced.
@@ -85,6 +87,8 @@ impl Environment {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(bin.chain(std::env::split_paths(&path)));
         command.current_dir(&self.source).env("VIRTUAL_ENV", &self.folder);
+        // A relative one would be relative to the sources.
+        command.env("CARGO_TARGET_DIR", &self.target);
         // No compiled files beside the sources.
         command.env("PYTHONDONTWRITEBYTECODE", "1");
         if let Ok(path) = path {

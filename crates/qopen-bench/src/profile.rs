@@ -15,7 +15,7 @@ const ALL_ACCOUNTS: usize = 400_000;
 /// Parts of the work. A sample counts for the first part whose words occur in one of its frames.
 const PARTS: [(&str, &[&str]); 13] = [
     ("memory's first touch: page faults", &["exc_page_fault"]),
-    ("MD5 of the signature", &["crypto::sign", "md5_lanes", "fast_md5"]),
+    ("MD5 of the signature", &["crypto::sign", "callback::md5", "fast_md5"]),
     ("reading the socket", &["tcp_recvmsg", "sock_recvmsg"]),
     ("syncing and writing files", &["vfs_write", "fsync", "fdatasync", "ext4_"]),
     ("the kernel besides", &["[kernel"]),

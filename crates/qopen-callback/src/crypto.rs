@@ -1,9 +1,13 @@
 //! MD5 over sorted values, and AES-CBC with a fixed IV: what the platform chose.
 
+use alloc::vec::Vec;
+
 use aes::cipher::block_padding::NoPadding;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use subtle::ConstantTimeEq;
 
+use crate::md5;
+#[cfg(feature = "std")]
 use crate::md5_lanes;
 
 /// Bytes of an AES block, and of the IV.
@@ -15,13 +19,17 @@ const WECOM_BLOCK: usize = 32;
 /// The signature's 16 bytes: MD5 of the five values, sorted as bytes and joined without a
 /// separator.
 pub(crate) fn sign(values: [&str; 5]) -> [u8; 16] {
-    md5_lanes::digest(&sorted(values.map(str::as_bytes)))
+    md5::digest(&sorted(values.map(str::as_bytes)))
 }
 
 /// The signatures of several envelopes, computed together.
 pub(crate) fn sign_many(values: &[[&[u8]; 5]]) -> Vec<[u8; 16]> {
     let messages: Vec<_> = values.iter().copied().map(sorted).collect();
-    md5_lanes::digests(&messages)
+    #[cfg(feature = "std")]
+    return md5_lanes::digests(&messages);
+    // Without `std` it is unknown which vectors the machine has.
+    #[cfg(not(feature = "std"))]
+    messages.iter().map(md5::digest).collect()
 }
 
 fn sorted(mut values: [&[u8]; 5]) -> [&[u8]; 5] {

@@ -1,7 +1,9 @@
 //! Reads an envelope without copying it: the common form in one pass, any other by serde_json.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::string::String;
 
+#[cfg(feature = "std")]
 use fearless_simd::{Level, dispatch};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -48,7 +50,11 @@ fn special(bytes: &[u8]) -> Option<usize> {
     if let Some(at) = short.iter().position(is_special) {
         return Some(at);
     }
-    let begin = dispatch!(Level::new(), _ => plain_chunks(bytes, is_special)) * CHUNK;
+    #[cfg(feature = "std")]
+    let chunks = dispatch!(Level::new(), _ => plain_chunks(bytes, is_special));
+    #[cfg(not(feature = "std"))]
+    let chunks = plain_chunks(bytes, is_special);
+    let begin = chunks * CHUNK;
     Some(begin + bytes[begin..].iter().position(is_special)?)
 }
 
@@ -79,7 +85,7 @@ impl<'a> Envelope<'a> {
             Ok(text) => text,
             // The slower check says where.
             Err(_) => {
-                std::str::from_utf8(body).map_err(|error| OpenError::NotJson(error.into()))?
+                core::str::from_utf8(body).map_err(|error| OpenError::NotJson(error.into()))?
             }
         };
         let envelope = Self::quick(text).map_or_else(|| Self::general(text), Ok)?;

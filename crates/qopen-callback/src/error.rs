@@ -1,7 +1,8 @@
 //! Errors of opening a callback.
 
-use std::fmt;
-use std::time::Duration;
+use alloc::boxed::Box;
+use core::fmt;
+use core::time::Duration;
 
 /// Why an envelope was not opened (protocol section 3).
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +13,7 @@ pub enum OpenError {
     Empty,
     /// The body is not JSON.
     #[error("the body is not JSON")]
-    NotJson(#[source] Box<dyn std::error::Error + Send + Sync>),
+    NotJson(#[source] Box<dyn core::error::Error + Send + Sync>),
     /// The body is JSON, but not an object.
     #[error("the body is not a JSON object")]
     NotAnObject,
@@ -45,7 +46,7 @@ pub enum OpenError {
     TimestampUnreadable,
     /// The signed content is not base64.
     #[error("the encrypted content is not base64")]
-    Base64(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Base64(#[source] Box<dyn core::error::Error + Send + Sync>),
     /// The signed content is not a positive whole number of AES blocks.
     #[error("the encrypted content has {bytes} bytes, which is not a positive multiple of 16")]
     Length {

@@ -1,6 +1,10 @@
 //! The keys of an app's callbacks, several pairs at a time during a rotation.
 
-use std::fmt;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+#[cfg(feature = "std")]
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
@@ -100,9 +104,11 @@ impl Keyring {
 }
 
 /// A ring that can be replaced while callbacks arrive. Clones share it.
+#[cfg(feature = "std")]
 #[derive(Clone, Debug)]
 pub struct SharedKeyring(Arc<RwLock<Arc<Keyring>>>);
 
+#[cfg(feature = "std")]
 impl SharedKeyring {
     /// Starts with this ring.
     #[must_use]
@@ -123,6 +129,7 @@ impl SharedKeyring {
     }
 }
 
+#[cfg(feature = "std")]
 impl From<Keyring> for SharedKeyring {
     fn from(ring: Keyring) -> Self {
         Self::new(ring)

@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
+
+extern crate alloc;
 
 mod crypto;
 mod envelope;
@@ -7,6 +10,8 @@ mod error;
 mod keys;
 #[cfg(feature = "receiver")]
 pub mod listener;
+mod md5;
+#[cfg(feature = "std")]
 mod md5_lanes;
 mod open;
 mod policy;
@@ -18,7 +23,9 @@ mod verify;
 
 pub use crypto::Padding;
 pub use error::{OpenError, RejectReason};
-pub use keys::{CallbackKeys, InvalidAesKey, Keyring, SharedKeyring};
+#[cfg(feature = "std")]
+pub use keys::SharedKeyring;
+pub use keys::{CallbackKeys, InvalidAesKey, Keyring};
 pub use open::OpenedCallback;
 pub use policy::{TimestampAge, TimestampPolicy};
 #[cfg(feature = "receiver")]

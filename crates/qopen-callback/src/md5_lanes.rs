@@ -6,6 +6,8 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, u32x8, u32x16};
 
+use crate::md5::{Message, digest};
+
 /// Bytes that MD5 compresses at a time.
 const BLOCK: usize = 64;
 
@@ -19,18 +21,6 @@ const BEGIN: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 /// A message is hashed alone if it is this many times as long as the next one: the other lanes
 /// would be empty for most of it.
 const OUTLIER: usize = 3;
-
-/// A message: its pieces in order.
-pub(crate) type Message<'a> = [&'a [u8]; 5];
-
-/// The MD5 of one message.
-pub(crate) fn digest(message: &Message<'_>) -> [u8; 16] {
-    let mut hasher = fast_md5::Md5::new();
-    for piece in message {
-        hasher.update(piece);
-    }
-    hasher.finalize()
-}
 
 /// The MD5 of each message, in their order.
 pub(crate) fn digests(messages: &[Message<'_>]) -> Vec<[u8; 16]> {

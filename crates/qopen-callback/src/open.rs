@@ -1,6 +1,10 @@
 //! Opens callbacks: from a verified envelope to an opened callback.
 
-use std::fmt;
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+use core::fmt;
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -128,8 +132,7 @@ impl VerifiedEnvelope<'_> {
 
 /// Decodes, decrypts and removes the padding.
 fn decrypt(encoding_content: &str, key: &[u8]) -> Result<(Vec<u8>, Readings), OpenError> {
-    let (mut plain, mut readings) =
-        decoded(encoding_content).map_err(|error| OpenError::Base64(error.into()))?;
+    let (mut plain, mut readings) = decoded(encoding_content).map_err(not_base64)?;
     if !crypto::decrypt(key, &mut plain) {
         return Err(OpenError::Length { bytes: plain.len() });
     }
@@ -154,6 +157,13 @@ fn is_one_object(plain: &[u8]) -> bool {
     };
     let text = PayloadText::of(plain);
     object(text.as_str()) || text.repaired().is_some_and(|text| object(text.as_str()))
+}
+
+fn not_base64(error: base64::DecodeError) -> OpenError {
+    // Without `std` it is no `Error`, and its text is.
+    #[cfg(not(feature = "std"))]
+    let error = alloc::string::ToString::to_string(&error);
+    OpenError::Base64(error.into())
 }
 
 /// Decodes base64. Whatever the fast decoder refuses goes to the standard one; then white space,

@@ -1,6 +1,6 @@
 //! The policy for stale timestamps.
 
-use std::time::Duration;
+use core::time::Duration;
 
 /// How a signed timestamp compares with the receiver's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,10 @@
 //! Verifies callbacks: from bytes to a verified envelope, one by one or several together.
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
 
 use qopen_types::{Reading, Readings};
 

@@ -14,7 +14,7 @@ use crate::format::singer::{self, SingerArgs};
 use crate::journal;
 use crate::kept::pull::{Line, PullName, Resume};
 use crate::kept::{Kept, id};
-use crate::lang::phrase;
+use crate::lang::{Phrase, THE_JOURNAL, phrase};
 use crate::output::place::Place;
 use crate::pull::say_left_out;
 use crate::report::{CUSTOMERS, compared_in_words};
@@ -30,7 +30,8 @@ pub(crate) async fn run(mark: &str, settings: &Settings) -> Result<Exit, Failure
     lines.retain(Line::is_held);
     if lines.is_empty() {
         let why = if is_superseded { journal::SUPERSEDED } else { journal::NOT_HELD };
-        return Err(Failure::usage(format!("mark {mark}: {why}")));
+        let what = phrase!("mark {mark}", "标记 {mark}", mark = mark);
+        return Err(Failure::usage(Phrase::about(what, why)));
     }
     let names = lines.iter().map(Line::name);
     match kept {
@@ -180,5 +181,5 @@ fn others<'a>(
 }
 
 fn failed(error: JournalError) -> Failure {
-    Failure::unexpected("the journal", &error)
+    Failure::unexpected(THE_JOURNAL, &error)
 }

@@ -16,7 +16,7 @@ use crate::args::AssembleArgs;
 use crate::database;
 use crate::exit::{Exit, Failure, chain, chained};
 use crate::format::{Layout, singer};
-use crate::lang::phrase;
+use crate::lang::{Phrase, phrase};
 use crate::output::Output;
 use crate::pull::{Pulled, publish};
 use crate::report::{Came, Commands, Reporter};
@@ -53,7 +53,8 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
         );
     }
     let finished = capture.replay.finish();
-    let finished = finished.map_err(|error| Failure::unexpected("the capture", &error))?;
+    let finished = finished
+        .map_err(|error| Failure::unexpected(phrase!("the capture", "抓取文件"), &error))?;
     let rejections: Vec<_> = capture.rejected.into_iter().collect();
     let damaged = rejections.iter().filter(|(reason, _)| reason.is_refusal());
     let damaged: u64 = damaged.map(|(_, count)| count).sum();
@@ -181,7 +182,7 @@ impl Capture {
             let mut line = line.map_err(|error| Failure::usage_of(&place, &error))?;
             if number == 0 {
                 text_file::refuse_utf16(&line)
-                    .map_err(|what| Failure::usage(format!("{name}: {what}")))?;
+                    .map_err(|what| Failure::usage(Phrase::about(name, what)))?;
                 if line.starts_with(BYTE_ORDER_MARK) {
                     line.drain(..BYTE_ORDER_MARK.len());
                 }

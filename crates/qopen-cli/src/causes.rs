@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 
+use qopen::callback::OpenError;
 use qopen::http::{SendError, TokenError};
 use qopen::journal::JournalError;
 use qopen::sink::{SinkError, shown_path};
@@ -40,7 +41,8 @@ pub(crate) fn chinese(error: &(dyn Error + 'static)) -> String {
         .or_else(|| error.downcast_ref().and_then(of_journal))
         .or_else(|| error.downcast_ref().and_then(of_pull))
         .or_else(|| error.downcast_ref().and_then(of_request))
-        .or_else(|| error.downcast_ref().and_then(of_token));
+        .or_else(|| error.downcast_ref().and_then(of_token))
+        .or_else(|| error.downcast_ref().and_then(of_callback));
     known.unwrap_or_else(|| error.to_string())
 }
 
@@ -194,6 +196,28 @@ fn of_token(error: &TokenError) -> Option<String> {
         TokenError::Unsendable => "访问令牌含有 HTTP 头不能携带的字符".to_owned(),
         TokenError::Shared(inner) => return of_token(inner),
         TokenError::Source(_) => "令牌来源出错".to_owned(),
+        _ => return None,
+    })
+}
+
+fn of_callback(error: &OpenError) -> Option<String> {
+    Some(match error {
+        OpenError::Empty => "请求体为空".to_owned(),
+        OpenError::NotJson(_) => "请求体不是 JSON".to_owned(),
+        OpenError::NotAnObject => "请求体不是 JSON 对象".to_owned(),
+        OpenError::MissingField { field } => format!("信封缺少字段 `{field}`"),
+        OpenError::FieldType { field } => format!("信封的 `{field}` 既不是字符串也不是数字"),
+        OpenError::Stale { away } => {
+            format!("时间戳与本机时钟相差 {} 秒，而旧的回调会被拒绝", away.as_secs())
+        }
+        OpenError::Length { bytes } => {
+            format!("加密内容有 {bytes} 字节，不是 16 的正整数倍")
+        }
+        OpenError::AppKey => "信封中的应用 key 与配置不同".to_owned(),
+        OpenError::Signature => "签名不符；回调令牌是否正确？".to_owned(),
+        OpenError::TimestampUnreadable => "时间戳不是以秒计的数字".to_owned(),
+        OpenError::Base64(_) => "内容不是 base64".to_owned(),
+        OpenError::Padding => "解密后的内容没有有效的填充；EncodingAESKey 是否正确？".to_owned(),
         _ => return None,
     })
 }

@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 use qopen::postgres::PostgresSink;
 
 use crate::exit::Failure;
+use crate::lang::{Phrase, Text, phrase};
 
 /// The schemes of databases on a server.
 const SCHEMES: [&str; 4] = ["postgres://", "postgresql://", "mysql://", "mariadb://"];
@@ -31,7 +32,10 @@ pub(crate) fn password_variable(url: &str) -> &'static str {
 
 /// The refusal of MySQL by a build without it.
 #[cfg(not(feature = "mysql"))]
-pub(crate) const NO_MYSQL: &str = "this qopen was built without MySQL; build one with it (cargo install --path crates/qopen-cli --features mysql), or write to an SQLite file such as lists.db, or to postgres://USER@HOST/DATABASE";
+pub(crate) const NO_MYSQL: Text = Text::new(
+    "this qopen was built without MySQL; build one with it (cargo install --path crates/qopen-cli --features mysql), or write to an SQLite file such as lists.db, or to postgres://USER@HOST/DATABASE",
+    "此 qopen 构建时未包含 MySQL；请构建包含它的版本（cargo install --path crates/qopen-cli --features mysql），或写入 SQLite 文件，例如 lists.db，或 postgres://USER@HOST/DATABASE",
+);
 
 /// Checks the URL of lists in MySQL or MariaDB.
 #[cfg(feature = "mysql")]
@@ -43,7 +47,7 @@ fn check_mysql(what: &str, url: &str) -> Result<(), Failure> {
 /// Refuses the URL of lists in MySQL or MariaDB.
 #[cfg(not(feature = "mysql"))]
 fn check_mysql(what: &str, _: &str) -> Result<(), Failure> {
-    Err(Failure::usage(format!("{what}: {NO_MYSQL}")))
+    Err(Failure::usage(Phrase::about(what, NO_MYSQL)))
 }
 
 pub(crate) fn refuse_password(what: &str, url: &str) -> Result<(), Failure> {
@@ -51,9 +55,11 @@ pub(crate) fn refuse_password(what: &str, url: &str) -> Result<(), Failure> {
     if of(Path::new(url)).is_none() || without_password(url) == url {
         return Ok(());
     }
-    Err(Failure::usage(format!(
-        "{what}: a password does not belong on a command line, because every user of the machine can read it, nor in the note of a pull; put it into {}",
-        password_variable(url)
+    Err(Failure::usage(phrase!(
+        "{what}: a password does not belong on a command line, because every user of the machine can read it, nor in the note of a pull; put it into {name}",
+        "{what}：命令行和拉取的记录中不应有密码，因为本机所有用户都能看到；请写入 {name}",
+        what = what,
+        name = password_variable(url),
     )))
 }
 

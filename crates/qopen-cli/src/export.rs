@@ -17,16 +17,18 @@ use crate::journal;
 use crate::kept::pull::{Line, PullName};
 use crate::kept::remote::{Flow, Remote};
 use crate::kept::{Kept, id};
+use crate::lang::{Phrase, THE_JOURNAL, phrase};
 use crate::output::database::ListDatabase;
 use crate::output::{Output, Shared};
-use crate::say::say;
+use crate::say::tell;
 use crate::settings::Settings;
 
 pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, Failure> {
     if database::of(&args.out).is_some() {
-        return Err(Failure::usage(
+        return Err(Failure::usage(phrase!(
             "--out: a list in a database on a server is a publication; `qopen pull --resume MARK --out URL` publishes it there, and `export` writes to a file, a folder, an SQLite file or - for standard output",
-        ));
+            "--out：数据库服务器中的列表是一次发布；`qopen pull --resume MARK --out URL` 可发布到那里，`export` 写入文件、文件夹、SQLite 文件，或用 - 写到标准输出",
+        )));
     }
     // An unfinished list stays beside the journal, where only its owner can read it.
     let location = settings.journal()?;
@@ -40,30 +42,40 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, 
         [line] => line,
         lines => match &args.robot {
             Some(robot) => lines.iter().find(|it| it.robot() == robot).ok_or_else(|| {
-                Failure::usage(format!("no pull of mark {} is of robot {robot}", lines[0].mark()))
+                Failure::usage(phrase!(
+                    "no pull of mark {mark} is of robot {robot}",
+                    "标记 {mark} 没有属于机器人 {robot} 的拉取",
+                    mark = lines[0].mark(),
+                    robot = robot,
+                ))
             })?,
             None => {
                 let robots: Vec<_> = lines.iter().map(Line::robot).collect();
-                return Err(Failure::usage(format!(
-                    "pulls of several robots have the mark {}; select one with --robot: {}",
-                    lines[0].mark(),
-                    robots.join(", ")
+                return Err(Failure::usage(phrase!(
+                    "pulls of several robots have the mark {mark}; select one with --robot: {robots}",
+                    "多个机器人的拉取使用标记 {mark}；请用 --robot 选择一个：{robots}",
+                    mark = lines[0].mark(),
+                    robots = robots.join(", "),
                 )));
             }
         },
     };
     if args.robot.as_deref().is_some_and(|robot| robot != line.robot()) {
         let (mark, robot) = (line.mark(), line.robot());
-        return Err(Failure::usage(format!(
-            "--robot: the pull of mark {mark} is of robot {robot}"
+        return Err(Failure::usage(phrase!(
+            "--robot: the pull of mark {mark} is of robot {robot}",
+            "--robot：标记 {mark} 的拉取属于机器人 {robot}",
+            mark = mark,
+            robot = robot,
         )));
     }
     let known = match &kept {
         Kept::Journal(journal, _) => journal::all(&**journal).await?,
         Kept::Served(_) if layout.format == OutputFormat::Singer => {
-            return Err(Failure::usage(format!(
-                "--format singer: a `qopen serve` holds the journal, and gives JSON Lines\n  example: qopen pulls export {} --out - | qopen convert - --out - --format singer",
-                line.mark()
+            return Err(Failure::usage(phrase!(
+                "--format singer: a `qopen serve` holds the journal, and gives JSON Lines\n  example: qopen pulls export {mark} --out - | qopen convert - --out - --format singer",
+                "--format singer：持久化存储由 `qopen serve` 使用，它给出 JSON Lines\n  示例：qopen pulls export {mark} --out - | qopen convert - --out - --format singer",
+                mark = line.mark(),
             )));
         }
         Kept::Served(_) => Vec::new(),
@@ -82,8 +94,19 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, 
     };
     let pull = &export.pull;
     match complete {
-        true => say!("qopen: {pull}: revision {revision} of the list was written to {place}"),
-        false => say!("qopen: {pull}: a list that is not complete was written to {place}"),
+        true => tell!(
+            "{pull}: revision {revision} of the list was written to {place}",
+            "{pull}：列表的修订 {revision} 已写入 {place}",
+            pull = pull,
+            revision = revision,
+            place = place,
+        ),
+        false => tell!(
+            "{pull}: a list that is not complete was written to {place}",
+            "{pull}：不完整的列表已写入 {place}",
+            pull = pull,
+            place = place,
+        ),
     }
     Ok(Exit::Complete)
 }
@@ -105,17 +128,19 @@ fn spare_published(file: &FileSink, pulls: &[Line]) -> Result<(), Failure> {
     };
     let beside = pulls.iter().find(|it| published.is_none() && it.output().is_some_and(beside));
     if let Some(line) = beside {
-        return Err(Failure::usage(format!(
-            "--out: {} belongs to the published list of {}; `export` needs another path",
-            file.path().display(),
-            line.name()
+        return Err(Failure::usage(phrase!(
+            "--out: {file} belongs to the published list of {pull}; `export` needs another path",
+            "--out：{file} 属于 {pull} 已发布的列表；`export` 需要其他路径",
+            file = file.path().display(),
+            pull = line.name(),
         )));
     }
     let Some(line) = published else { return Ok(()) };
-    Err(Failure::usage(format!(
-        "--out: the list of {} is published at {}; `qopen pull --resume MARK` publishes, and `export` needs another path",
-        line.name(),
-        shown_path(file.path())
+    Err(Failure::usage(phrase!(
+        "--out: the list of {pull} is published at {file}; `qopen pull --resume MARK` publishes, and `export` needs another path",
+        "--out：{pull} 的列表已发布在 {file}；发布请用 `qopen pull --resume MARK`，`export` 需要其他路径",
+        pull = line.name(),
+        file = shown_path(file.path()),
     )))
 }
 
@@ -131,9 +156,11 @@ fn spare_robot(database: &ListDatabase, line: &Line, pulls: &[Line]) -> Result<(
         false => holds().map_err(|error| Failure::output("", &error))?,
     };
     match has_list {
-        true => Err(Failure::usage(format!(
-            "--out: {} has a published list of robot {robot}; `qopen pull --resume MARK` publishes, and `export` needs another file",
-            database.location()
+        true => Err(Failure::usage(phrase!(
+            "--out: {place} has a published list of robot {robot}; `qopen pull --resume MARK` publishes, and `export` needs another file",
+            "--out：{place} 已有机器人 {robot} 发布的列表；发布请用 `qopen pull --resume MARK`，`export` 需要其他文件",
+            place = database.location(),
+            robot = robot,
         ))),
         false => Ok(()),
     }
@@ -155,18 +182,22 @@ impl Export<'_> {
         journal: &Arc<dyn Store>,
         scratch: Option<&Path>,
     ) -> Result<Exported, Failure> {
-        let failed = |error| Failure::unexpected("the journal", &error);
+        let failed = |error| Failure::unexpected(THE_JOURNAL, &error);
         let as_journal: Arc<dyn Journal> = Arc::clone(journal) as _;
         let id = id(&self.pull)?;
         let state = journal.facts_of(&id).await.map_err(failed)?;
         let list = qopen::kept_list(&as_journal, &id).await.map_err(failed)?;
         let (Some(state), Some(list)) = (state, list) else {
-            return Err(Failure::usage(format!("the journal has no pull of {id}")));
+            return Err(Failure::usage(phrase!(
+                "the journal has no pull of {id}",
+                "持久化存储中没有 {id} 的拉取",
+                id = id,
+            )));
         };
         let (complete, revision) = (list.revision() > 0, list.revision());
         if !complete && !self.partial {
             let why = journal::why_incomplete(&state);
-            let message = format!("{id}: {}", journal::needs_partial(&why));
+            let message = Phrase::about(id.to_string(), journal::needs_partial(&why));
             return Err(Failure::new(Exit::Incomplete, message));
         }
         if let Output::Database(database) = self.output {
@@ -219,7 +250,8 @@ impl Export<'_> {
         let location = match output.is_stdout() {
             true => {
                 // A list that breaks off must not be taken for all of it.
-                let writing = |error| Failure::output("standard output cannot be written", &error);
+                let what = || phrase!("standard output cannot be written", "标准输出无法写入");
+                let writing = |error| Failure::output(what(), &error);
                 let spool = scratch.map_or_else(tempfile::tempfile, tempfile::tempfile_in);
                 let mut spool = spool.map_err(writing)?;
                 drain(&mut flow, &mut spool).await?;
@@ -249,7 +281,7 @@ const STDOUT: &str = "-";
 async fn drain(flow: &mut Flow, out: &mut impl Write) -> Result<(), Failure> {
     while let Some(piece) = flow.next().await? {
         tokio::task::block_in_place(|| out.write_all(&piece))
-            .map_err(|error| Failure::output("the list", &error))?;
+            .map_err(|error| Failure::output(phrase!("the list", "列表"), &error))?;
     }
     Ok(())
 }

@@ -5,15 +5,20 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use qopen::journal::{Backend, EndState, JournalError, Note, Opened, PullId, PullState, Store};
-use qopen::types::MarkId;
+use qopen::journal::{
+    Backend, EndState, Examined, JournalError, Note, Opened, PullId, PullState, Store,
+};
+use qopen::types::{MarkId, Upgrade};
+use tracing::Level;
 
 use crate::beside;
-use crate::exit::Failure;
+use crate::exit::{Failure, chained};
+use crate::lang::{Phrase, Text, phrase};
 use crate::output::database::ListDatabase;
 use crate::report::count;
-use crate::say::say;
+use crate::say::{self, say, tell};
 use crate::settings::Settings;
+use crate::topics;
 
 /// The location of a journal.
 pub(crate) type Location = Arc<dyn Backend>;
@@ -37,23 +42,41 @@ pub(crate) fn opened(
     }
     for damage in &opened.report.damage {
         if !damage.unfinished {
-            say!("qopen: the journal in {location} is damaged: {damage}");
+            let said = phrase!(
+                "the journal in {location} is damaged: {damage}",
+                "{location} 中的持久化存储有损坏：{damage}",
+                location = location,
+                damage = damage,
+            );
+            say::remark(Level::WARN, &topics::log::JOURNAL_DAMAGED, &said);
         }
     }
     Ok(opened.journal)
 }
 
+/// Creates or updates the tables of a journal, and says if it was restored. Returns the number of steps.
+pub(crate) async fn migrate(location: &Location) -> Result<usize, JournalError> {
+    // A migration says why the journal cannot be looked at.
+    let is_restored =
+        location.is_shared() && location.examine().await.is_ok_and(|it| it.is_restored);
+    let steps = location.migrate().await?;
+    if is_restored {
+        say_restored(location, "its unfinished pulls");
+    }
+    Ok(steps)
+}
+
+fn say_restored(location: &Location, pulls: &str) {
+    say!(
+        "qopen: the journal in {location} was restored from a backup, and may lack pages that were acknowledged after it: {pulls} cannot become complete until `qopen quarantine release` accepts that; pull the robots again"
+    );
+}
+
 /// Says what a restored journal counts against its pulls.
 pub(crate) fn say_doubted(location: &Location, doubted: u64) {
-    let restored = format!("the journal in {location} was restored from a backup");
     match doubted {
-        0 => say!("qopen: {restored}; it has no unfinished pull"),
-        doubted => {
-            let pulls = count(doubted, "unfinished pull", "unfinished pulls");
-            say!(
-                "qopen: {restored}, and may lack pages that were acknowledged after it: {pulls} cannot become complete until `qopen quarantine release` accepts that; pull the robots again"
-            );
-        }
+        0 => say!("qopen: the journal in {location} was restored, and has no unfinished pull"),
+        doubted => say_restored(location, &count(doubted, "unfinished pull", "unfinished pulls")),
     }
 }
 
@@ -62,62 +85,117 @@ pub(crate) async fn must_exist(location: &Location) -> Result<(), Failure> {
     if location.exists().await.map_err(|error| cannot_open(location, &error))? {
         return Ok(());
     }
-    let message = format!("there is no journal in {location}; {}", elsewhere(location));
-    Err(Failure::usage(message))
+    Err(Failure::usage(phrase!(
+        "there is no journal in {location}; {elsewhere}",
+        "{location} 中没有持久化存储；{elsewhere}",
+        location = location,
+        elsewhere = elsewhere(location),
+    )))
 }
 
-fn elsewhere(location: &Location) -> &'static str {
+fn elsewhere(location: &Location) -> Text {
     match location.is_shared() {
-        true => "`qopen migrate` makes its tables, and --journal names another",
-        false => "--data-dir names another folder",
+        true => Text::new(
+            "`qopen migrate` makes its tables, and --journal names another",
+            "`qopen migrate` 创建其表，--journal 可指定其他位置",
+        ),
+        false => Text::new("--data-dir names another folder", "--data-dir 可指定其他文件夹"),
     }
 }
 
 pub(crate) fn cannot_open(location: &Location, error: &JournalError) -> Failure {
     let control = location.as_folder().and_then(beside::read);
     let what = match (error, control) {
-        (JournalError::Locked { .. }, Some(address)) => &format!(
-            "cannot be opened; ask the control API of `qopen serve` at http://{address}/v1/pulls, stop that process, or give another folder with --data-dir"
+        (JournalError::Locked { .. }, Some(address)) => phrase!(
+            "cannot be opened; ask the control API of `qopen serve` at http://{address}/v1/pulls, stop that process, or give another folder with --data-dir",
+            "无法打开；请通过 `qopen serve` 的控制接口 http://{address}/v1/pulls 操作，停止该进程，或用 --data-dir 指定其他文件夹",
+            address = address,
         ),
-        (JournalError::Locked { .. }, None) => {
-            "cannot be opened; wait for that process, stop it, or give another folder with --data-dir"
+        (JournalError::Locked { .. }, None) => phrase!(
+            "cannot be opened; wait for that process, stop it, or give another folder with --data-dir",
+            "无法打开；请等待或停止该进程，或用 --data-dir 指定其他文件夹",
+        ),
+        _ if location.is_shared() => {
+            phrase!(
+                "cannot be opened; --journal names another",
+                "无法打开；--journal 可指定其他位置"
+            )
         }
-        _ if location.is_shared() => "cannot be opened; --journal names another",
-        _ => "cannot be opened; --data-dir names another folder",
+        _ => phrase!(
+            "cannot be opened; --data-dir names another folder",
+            "无法打开；--data-dir 可指定其他文件夹",
+        ),
     };
-    Failure::usage_of(format!("the journal in {location} {what}"), error)
+    let what = phrase!(
+        "the journal in {location} {what}",
+        "{location} 中的持久化存储{what}",
+        location = location,
+        what = what,
+    );
+    Failure::usage_of(what, error)
 }
 
-/// Checks the journal for `qopen doctor`.
-pub(crate) async fn examine(settings: &Settings) -> Result<String, Failure> {
-    let location = settings.journal()?;
-    if !location.exists().await.map_err(|error| cannot_open(&location, &error))? {
-        return match location.is_shared() {
-            true => Err(Failure::usage(format!("{location}: {}", elsewhere(&location)))),
-            false if location.as_folder().is_some_and(|it| it.is_dir()) => {
-                Ok(format!("{location} holds no journal yet; the first pull makes one"))
-            }
-            false => Ok(format!("{location} will be made")),
-        };
-    }
-    let opened = match location.open().await {
-        Err(JournalError::Locked { holder }) => {
-            return Ok(format!("{location}: in use ({holder})"));
-        }
-        opened => opened.map_err(|error| cannot_open(&location, &error))?,
+/// What `qopen doctor` says of the journal.
+pub(crate) struct Look {
+    pub(crate) line: Result<String, Failure>,
+    /// What the first use by this version does to the format. `None` if there is no journal.
+    pub(crate) format: Option<Upgrade>,
+    /// Whether it was restored from a backup, which no process has counted yet.
+    pub(crate) is_restored: bool,
+}
+
+/// Looks at the journal for `qopen doctor`. Changes nothing.
+pub(crate) async fn examine(settings: &Settings) -> Look {
+    let failed = |failure| Look { line: Err(failure), format: None, is_restored: false };
+    let location = match settings.journal() {
+        Ok(location) => location,
+        Err(failure) => return failed(failure),
     };
-    let pulls = opened.journal.summary().await;
-    let pulls = pulls.map_err(|error| cannot_open(&location, &error))?.pulls;
-    let report = opened.report;
+    match location.examine().await {
+        Err(error) => failed(cannot_open(&location, &error)),
+        Ok(found) => Look {
+            line: line_of(&location, &found).await,
+            is_restored: found.is_restored,
+            format: found.upgrade.filter(|it| it.found.is_some()),
+        },
+    }
+}
+
+async fn line_of(location: &Location, found: &Examined) -> Result<String, Failure> {
+    must_be_current(location).await?;
+    if !location.exists().await.map_err(|error| cannot_open(location, &error))? {
+        return Ok(match location.as_folder().is_some_and(|it| it.is_dir()) {
+            true => format!("{location} holds no journal yet; the first pull makes one"),
+            false => format!("{location} will be made"),
+        });
+    }
+    if let Some(holder) = &found.holder {
+        return Ok(format!("{location}: in use ({holder})"));
+    }
+    let report = &found.report;
     let damage: Vec<_> = report.damage.iter().filter(|it| !it.unfinished).collect();
-    let pulls = count(pulls, "pull", "pulls");
+    let pulls = count(report.pulls, "pull", "pulls");
     match damage.first() {
         None if location.is_shared() => Ok(format!("{location}: {pulls}")),
         None => Ok(format!("{location}: {pulls}, {} MiB", report.bytes.div_ceil(1 << 20))),
-        Some(first) => {
-            let places = count(damage.len() as u64, "place", "places");
-            Err(Failure::usage(format!("{location}: damaged in {places}, the first: {first}")))
+        Some(first) => Err(Failure::usage(phrase!(
+            "{location}: damaged in {places}, the first: {first}",
+            "{location}：有 {n} 处损坏，第一处：{first}",
+            location = location,
+            places = count(damage.len() as u64, "place", "places"),
+            n = damage.len(),
+            first = first,
+        ))),
+    }
+}
+
+/// Fails if a shared journal has no tables, or those of another version.
+async fn must_be_current(location: &Location) -> Result<(), Failure> {
+    match location.exists().await.map_err(|error| cannot_open(location, &error))? {
+        false if location.is_shared() => {
+            Err(Failure::usage(Phrase::about(location.to_string(), elsewhere(location))))
         }
+        _ => Ok(()),
     }
 }
 
@@ -130,18 +208,26 @@ pub(crate) async fn expire(
     match journal.expire(retain, spare).await {
         Ok(gone) => {
             if !gone.pulls.is_empty() {
-                let pulls = count(gone.pulls.len() as u64, "pull", "pulls");
-                say!("qopen: deleted {pulls} older than --retain");
+                tell!(
+                    "deleted {pulls} older than --retain",
+                    "删除了早于 --retain 的 {n} 次拉取",
+                    pulls = count(gone.pulls.len() as u64, "pull", "pulls"),
+                    n = gone.pulls.len(),
+                );
             }
             if gone.events > 0 {
-                let events = count(gone.events, "old event", "old events");
-                say!("qopen: deleted {events}, which could not be forwarded in time");
+                tell!(
+                    "deleted {events}, which could not be forwarded in time",
+                    "删除了未能及时转发的 {n} 个旧事件",
+                    events = count(gone.events, "old event", "old events"),
+                    n = gone.events,
+                );
             }
             gone.pulls
         }
         Err(error) => {
-            let error = crate::exit::chain("old pulls could not be deleted", &error);
-            say!("qopen: {error}");
+            let what = phrase!("old pulls could not be deleted", "旧的拉取无法删除");
+            say!("qopen: {}", chained(what, &error).shown());
             Vec::new()
         }
     }
@@ -154,12 +240,21 @@ pub(crate) async fn forget(database: ListDatabase, pulls: Vec<PullId>) {
     match forgotten {
         Ok(Ok(0)) => {}
         Ok(Ok(lists)) => {
-            let lists = count(lists, "list", "lists");
-            say!("qopen: removed {lists} older than --retain from the history in {location}");
+            tell!(
+                "removed {lists} older than --retain from the history in {location}",
+                "从 {location} 的历史中移除了早于 --retain 的 {n} 份列表",
+                lists = count(lists, "list", "lists"),
+                location = location,
+                n = lists,
+            );
         }
         Ok(Err(error)) => {
-            let what = format!("old lists stay in the history in {location}");
-            say!("qopen: {}", crate::exit::chain(&what, &error));
+            let what = phrase!(
+                "old lists stay in the history in {location}",
+                "旧列表仍在 {location} 的历史中",
+                location = location,
+            );
+            say!("qopen: {}", chained(what, &error).shown());
         }
         // The process ends.
         Err(_) => {}
@@ -185,36 +280,51 @@ pub(crate) fn marked<T>(
 ) -> Result<Vec<T>, Failure> {
     // A terminal shows a long mark up to there.
     let wanted = wanted.strip_suffix('…').unwrap_or(wanted);
-    MarkId::new(wanted)
-        .map_err(|error| Failure::usage_of(format!("the mark {wanted:?}"), &error))?;
+    MarkId::new(wanted).map_err(|error| {
+        let wanted = format!("{wanted:?}");
+        Failure::usage_of(phrase!("the mark {wanted}", "标记 {wanted}", wanted = wanted), &error)
+    })?;
     if all.iter().any(|it| mark(it) == wanted) {
         all.retain(|it| mark(it) == wanted);
         return Ok(all);
     }
-    let there = "`qopen pulls list` shows all marks";
+    let there = Text::new("`qopen pulls list` shows all marks", "`qopen pulls list` 列出全部标记");
     if wanted.chars().count() < ENOUGH {
-        let message = format!(
-            "the journal has no pull of mark {wanted}; the beginning of a mark has at least {ENOUGH} characters; {there}"
-        );
-        return Err(Failure::usage(message));
+        return Err(Failure::usage(phrase!(
+            "the journal has no pull of mark {wanted}; the beginning of a mark has at least {least} characters; {there}",
+            "持久化存储中没有标记为 {wanted} 的拉取；标记的开头至少需要 {least} 个字符；{there}",
+            wanted = wanted,
+            least = ENOUGH,
+            there = there,
+        )));
     }
     all.retain(|it| mark(it).starts_with(wanted));
     let marks: BTreeSet<&str> = all.iter().map(&mark).collect();
     match marks.len() {
-        0 => {
-            let message =
-                format!("the journal has no pull whose mark begins with {wanted}; {there}");
-            Err(Failure::usage(message))
-        }
+        0 => Err(Failure::usage(phrase!(
+            "the journal has no pull whose mark begins with {wanted}; {there}",
+            "持久化存储中没有标记以 {wanted} 开头的拉取；{there}",
+            wanted = wanted,
+            there = there,
+        ))),
         1 => Ok(all),
         count => {
-            let mut message = format!("{count} marks begin with {wanted}; give more of one:");
+            let mut message = phrase!(
+                "{count} marks begin with {wanted}; give more of one:",
+                "{count} 个标记以 {wanted} 开头；请多写几个字符：",
+                count = count,
+                wanted = wanted,
+            );
             for mark in marks.iter().take(LISTED) {
-                message.push_str("\n  ");
-                message.push_str(mark);
+                message.push(&Phrase::same(format!("\n  {mark}")));
             }
             if count > LISTED {
-                message.push_str(&format!("\n  and {} more; {there}", count - LISTED));
+                message.push(&phrase!(
+                    "\n  and {more} more; {there}",
+                    "\n  以及另外 {more} 个；{there}",
+                    more = count - LISTED,
+                    there = there,
+                ));
             }
             Err(Failure::usage(message))
         }
@@ -223,7 +333,8 @@ pub(crate) fn marked<T>(
 
 pub(crate) async fn all(journal: &dyn Store) -> Result<Vec<PullState>, Failure> {
     let pulls = journal.pulls().await;
-    pulls.map_err(|error| Failure::unexpected("the journal cannot be read", &error))
+    let what = || phrase!("the journal cannot be read", "持久化存储无法读取");
+    pulls.map_err(|error| Failure::unexpected(what(), &error))
 }
 
 /// Returns the status of a pull in one word.
@@ -241,23 +352,34 @@ pub(crate) fn why_incomplete(state: &PullState) -> String {
 }
 
 /// Refuses a list that is not complete, on the command line and over the control API.
-pub(crate) fn needs_partial(why: &str) -> String {
-    format!(
-        "the list is not complete: {why}; --partial, or ?partial=true of the control API, gives the incomplete list"
+pub(crate) fn needs_partial(why: &str) -> Phrase {
+    phrase!(
+        "the list is not complete: {why}; --partial, or ?partial=true of the control API, gives the incomplete list",
+        "列表不完整：{why}；--partial（控制接口为 ?partial=true）给出不完整的列表",
+        why = why,
     )
 }
 
 /// Refuses to accept a list that was not held.
-pub(crate) const NOT_HELD: &str =
-    "no list of this pull is held; --max-gone, --verify-gone and --confirm hold lists";
+pub(crate) const NOT_HELD: Text = Text::new(
+    "no list of this pull is held; --max-gone, --verify-gone and --confirm hold lists",
+    "该拉取没有被拦下的列表；--max-gone、--verify-gone 和 --confirm 会拦下列表",
+);
 
 /// Refuses to accept a list that a later one replaced.
-pub(crate) const SUPERSEDED: &str = "the list of this pull is superseded: the list of a later pull was published, and an earlier one must not replace it; pull again for the current list";
+pub(crate) const SUPERSEDED: Text = Text::new(
+    "the list of this pull is superseded: the list of a later pull was published, and an earlier one must not replace it; pull again for the current list",
+    "该拉取的列表已被取代：已发布更晚的拉取的列表，较早的列表不能替换它；需要当前列表请重新拉取",
+);
 
 /// Refuses to resume a pull whose list is held.
-pub(crate) fn held(pull: &PullId) -> String {
-    let mark = &pull.mark_id;
-    format!("the list of {pull} is held; `qopen pulls accept {mark}` publishes it")
+pub(crate) fn held(pull: &PullId) -> Phrase {
+    phrase!(
+        "the list of {pull} is held; `qopen pulls accept {mark}` publishes it",
+        "{pull} 的列表被拦下；`qopen pulls accept {mark}` 可发布它",
+        pull = pull,
+        mark = pull.mark_id,
+    )
 }
 
 /// Whether a pull is complete and its list was never published. A held list waits for a person.

@@ -9,34 +9,45 @@ use qopen::journal::{Appended, DiskBackend, JournalError, PullState, Store};
 use crate::database::{self, refuse_password};
 use crate::exit::{Exit, Failure};
 use crate::journal::{Location, cannot_open, open_at};
+use crate::lang::{Phrase, Text, phrase};
 use crate::report::count;
-use crate::say::{answer, say};
+use crate::say::{answer, tell};
 use crate::values::out::refuse_scheme;
 
 /// Number of events in one read.
 const BATCH: usize = 256;
 
 pub(crate) async fn run(from: PathBuf, to: PathBuf) -> Result<Exit, Failure> {
-    let place = |path: &Path, what: &str| {
-        refuse_scheme(path).map_err(|reason| Failure::usage(format!("{what}: {reason}")))?;
+    let place = |path: &Path, what: Text| {
+        refuse_scheme(path).map_err(|why| Failure::usage(Phrase::about(what, why)))?;
         let Some(url) = database::of(path) else {
             return Ok(Arc::new(DiskBackend::new(path)) as Location);
         };
-        refuse_password(what, url)?;
+        refuse_password(what.en, url)?;
         qopen::backend(url).map_err(|error| Failure::usage_of(what, &error))
     };
-    let (from, to) = (place(&from, "the journal to copy")?, place(&to, "where it goes")?);
+    let (from, to) = (
+        place(&from, Text::new("the journal to copy", "要复制的持久化存储"))?,
+        place(&to, Text::new("where it goes", "复制的目标"))?,
+    );
     if from.to_string() == to.to_string() {
-        return Err(Failure::usage("a journal cannot be copied into itself"));
+        return Err(Failure::usage(phrase!(
+            "a journal cannot be copied into itself",
+            "持久化存储不能复制到自身",
+        )));
     }
     if !from.exists().await.map_err(|error| cannot_open(&from, &error))? {
-        return Err(Failure::usage(format!("there is no journal in {from}")));
+        return Err(Failure::usage(phrase!(
+            "there is no journal in {from}",
+            "{from} 中没有持久化存储",
+            from = from,
+        )));
     }
     let source = open_at(&from).await?;
     let target = open_at(&to).await?;
     let copied = copy(&*source, &*target).await;
-    let copied =
-        copied.map_err(|error| Failure::unexpected("the journal was not copied", &error))?;
+    let what = || phrase!("the journal was not copied", "持久化存储没有复制");
+    let copied = copied.map_err(|error| Failure::unexpected(what(), &error))?;
     let Copied { pulls, pages, items, events, left } = copied;
     let (pulls, pages) = (count(pulls, "pull", "pulls"), count(pages, "page", "pages"));
     let items = count(items, "item", "items");
@@ -65,7 +76,12 @@ async fn copy(source: &dyn Store, target: &dyn Store) -> Result<Copied, JournalE
         if !state.damaged.is_empty() {
             // The copy would not show that a page is missing.
             let (pull, lost) = (&state.pull, state.damaged.len());
-            say!("qopen: {pull} is not copied: {lost} of its pages are damaged");
+            tell!(
+                "{pull} is not copied: {lost} of its pages are damaged",
+                "未复制 {pull}：其中 {lost} 个分页已损坏",
+                pull = pull,
+                lost = lost,
+            );
             copied.left += 1;
             continue;
         }

@@ -107,6 +107,14 @@ impl Phrase {
         self.en.is_empty()
     }
 
+    /// What a sentence is about, and the sentence behind a colon.
+    pub(crate) fn about(what: impl Into<Self>, why: impl Into<Self>) -> Self {
+        let mut phrase = what.into();
+        phrase.push(&Self::new(": ", "："));
+        phrase.push(&why.into());
+        phrase
+    }
+
     /// Joins phrases, with a text between each two.
     pub(crate) fn join(all: &[Self], between: Text) -> Self {
         let of = |lang| all.iter().map(|it| it.of(lang)).collect::<Vec<_>>().join(between.of(lang));
@@ -119,6 +127,10 @@ impl Phrase {
         self.zh.push_str(&more.zh);
     }
 }
+
+/// What many failures begin with.
+pub(crate) const THE_JOURNAL: Text = Text::new("the journal", "持久化存储");
+pub(crate) const THE_OUTPUT: Text = Text::new("the output", "输出位置");
 
 /// Between the items of an enumeration.
 pub(crate) const COMMA: Text = Text::new(", ", "、");

@@ -6,6 +6,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::exit::Failure;
+use crate::lang::phrase;
 use crate::say::{self, caution};
 use crate::terminal::{self, LogFormat};
 use crate::topics::warnings;
@@ -92,8 +93,11 @@ fn mistyped_level(word: &str) -> Option<&'static str> {
 }
 
 fn wrong(reason: &str) -> Failure {
-    Failure::usage(format!(
-        "the log filter (from {VARIABLE}) cannot be used: {reason}\n  example: {VARIABLE}='info,qopen_http=debug'"
+    Failure::usage(phrase!(
+        "the log filter (from {name}) cannot be used: {reason}\n  example: {name}='info,qopen_http=debug'",
+        "日志过滤器（来自 {name}）无法使用：{reason}\n  示例：{name}='info,qopen_http=debug'",
+        name = VARIABLE,
+        reason = reason,
     ))
 }
 

@@ -63,7 +63,7 @@ use tracing::Level;
 
 use args::{Cli, JournalVerb, Verb};
 use exit::{Exit, Failure};
-use lang::Lang;
+use lang::{Lang, phrase};
 use terminal::LogFormat;
 
 fn main() -> ExitCode {
@@ -198,8 +198,9 @@ where
     F: Future<Output = Result<Exit, Failure>>,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime =
-        runtime.map_err(|error| Failure::unexpected("the runtime could not be started", &error))?;
+    let runtime = runtime.map_err(|error| {
+        Failure::unexpected(phrase!("the runtime could not be started", "无法启动运行时"), &error)
+    })?;
     {
         let _entered = runtime.enter();
         wiring::heed_signals();

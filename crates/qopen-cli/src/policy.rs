@@ -9,6 +9,7 @@ use crate::args::Receiving;
 use crate::exit::Failure;
 use crate::format::Layout;
 use crate::guards::{Guards, not_compared};
+use crate::lang::Phrase;
 use crate::lookup::Stoppable;
 use crate::output::Output;
 
@@ -47,7 +48,7 @@ impl Receiving {
     pub(crate) fn check_guards(&self, output: &Output, layout: Layout) -> Result<(), Failure> {
         let wrong = |(guard, what): (&str, &str)| {
             let flag = guard.replace('_', "-");
-            Failure::usage(format!("--{flag}: {}", not_compared(what)))
+            Failure::usage(Phrase::about(format!("--{flag}"), not_compared(what)))
         };
         Guards::default().check(&Guards::from(self), output, layout).map_err(wrong)
     }

@@ -8,8 +8,9 @@ use crate::exit::{Exit, Failure};
 use crate::journal::ENOUGH;
 use crate::kept::Kept;
 use crate::kept::item::{Item, PAGE};
+use crate::lang::phrase;
 use crate::report::count;
-use crate::say::{self, answer, say};
+use crate::say::{self, answer, say, tell};
 use crate::settings::Settings;
 
 pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit, Failure> {
@@ -19,7 +20,7 @@ pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit
         QuarantineVerb::List { json } => {
             let items = kept.items().await?;
             if items.is_empty() && !json {
-                say!("qopen: nothing is in quarantine");
+                tell!("nothing is in quarantine", "隔离区为空");
             }
             items.iter().for_each(|item| item.print(json));
             Ok(Exit::Complete)
@@ -51,8 +52,11 @@ pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit
 /// Returns the only item with this name or this beginning of a name.
 fn one_of<'a>(items: impl Iterator<Item = &'a Item>, wanted: &str) -> Result<&'a Item, Failure> {
     if wanted.chars().count() < ENOUGH {
-        return Err(Failure::usage(format!(
-            "{wanted:?} names no item: the beginning of a name has at least {ENOUGH} characters; `qopen quarantine list` shows all names"
+        return Err(Failure::usage(phrase!(
+            "{wanted} names no item: the beginning of a name has at least {least} characters; `qopen quarantine list` shows all names",
+            "{wanted} 不是任何项的名称：名称的开头至少需要 {least} 个字符；`qopen quarantine list` 列出全部名称",
+            wanted = format!("{wanted:?}"),
+            least = ENOUGH,
         )));
     }
     let mut found: Vec<&Item> = items.filter(|it| it.item.starts_with(wanted)).collect();
@@ -62,15 +66,19 @@ fn one_of<'a>(items: impl Iterator<Item = &'a Item>, wanted: &str) -> Result<&'a
     match found[..] {
         [item] => Ok(item),
         [] => Err(not_there(wanted)),
-        _ => {
-            Err(Failure::usage(format!("several items begin with {wanted}; give more of the name")))
-        }
+        _ => Err(Failure::usage(phrase!(
+            "several items begin with {wanted}; give more of the name",
+            "有多项以 {wanted} 开头；请多写几个字符",
+            wanted = wanted,
+        ))),
     }
 }
 
 fn not_there(wanted: &str) -> Failure {
-    Failure::usage(format!(
-        "no item in quarantine is called {wanted}; `qopen quarantine list` shows all names"
+    Failure::usage(phrase!(
+        "no item in quarantine is called {wanted}; `qopen quarantine list` shows all names",
+        "隔离区中没有名为 {wanted} 的项；`qopen quarantine list` 列出全部名称",
+        wanted = wanted,
     ))
 }
 

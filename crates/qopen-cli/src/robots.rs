@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::args::PullArgs;
 use crate::exit::Failure;
+use crate::lang::{Phrase, phrase};
 use crate::say::caution;
 use crate::topics::warnings;
 use crate::values::{is_space, text_file, trim};
@@ -19,8 +20,14 @@ const SEPARATORS: [char; 5] = [',', ';', '，', '；', '、'];
 pub(crate) fn wanted(args: &PullArgs) -> Result<Vec<RobotId>, Failure> {
     let mut all = Vec::new();
     for name in &args.robots {
-        let robot = one(trim(name))
-            .map_err(|why| Failure::usage(format!("--robot: the id {name:?}: {why}")))?;
+        let robot = one(trim(name)).map_err(|why| {
+            let what = phrase!(
+                "--robot: the id {name}",
+                "--robot：ID {name}",
+                name = format!("{name:?}"),
+            );
+            Failure::usage(Phrase::about(what, why))
+        })?;
         if robot.as_str().contains(SEPARATORS) {
             caution!(
                 warnings::ROBOT_SEPARATORS,
@@ -37,21 +44,29 @@ pub(crate) fn wanted(args: &PullArgs) -> Result<Vec<RobotId>, Failure> {
     let mut seen = BTreeSet::new();
     all.retain(|robot| seen.insert(robot.clone()));
     if all.is_empty() {
-        return Err(Failure::usage(
+        return Err(Failure::usage(phrase!(
             "no robot was named; give --robot ID, --robots-file FILE or --all-robots",
-        ));
+            "没有指定机器人；请给出 --robot ID、--robots-file FILE 或 --all-robots",
+        )));
     }
     Ok(all)
 }
 
 fn in_file(file: &Path) -> Result<Vec<RobotId>, Failure> {
-    let what = format!("the robots file {}", qopen::sink::shown_path(file));
+    let what = phrase!(
+        "the robots file {file}",
+        "机器人文件 {file}",
+        file = qopen::sink::shown_path(file),
+    );
     let bytes = std::fs::read(file).map_err(|error| Failure::usage_of(&what, &error))?;
     let text = text_file::decode(Zeroizing::new(bytes));
-    let robots = text.and_then(|text| parse(&text));
+    let robots = text.and_then(|text| Ok(parse(&text)?));
     robots.map_err(|reason| {
-        Failure::usage(format!(
-            "{what} (from --robots-file): {reason}\n  example: one id a line, # before a comment"
+        Failure::usage(phrase!(
+            "{what} (from --robots-file): {reason}\n  example: one id a line, # before a comment",
+            "{what}（来自 --robots-file）：{reason}\n  示例：每行一个 ID，# 之后为注释",
+            what = what,
+            reason = reason,
         ))
     })
 }

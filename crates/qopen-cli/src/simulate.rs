@@ -7,6 +7,7 @@ use qopen_simulator::{Schedule, Simulator, SimulatorConfig};
 
 use crate::args::SimulateArgs;
 use crate::exit::{Exit, Failure};
+use crate::lang::{Phrase, Text, phrase};
 use crate::say::say;
 use crate::settings::{self, Settings};
 use crate::values::{home, text_file, trim};
@@ -19,7 +20,10 @@ const CALLBACK_TOKEN: &str = "simulated-callback-token";
 const ENCODING_AES_KEY: &str = "simulated-aes-key-of-32-bytes-00";
 
 pub(crate) async fn run(args: SimulateArgs, settings: Settings) -> Result<Exit, Failure> {
-    let mut stopping = wiring::stops_with("stopping (again to stop at once)");
+    let mut stopping = wiring::stops_with(Text::new(
+        "stopping (again to stop at once)",
+        "正在停止（再次中断则立即停止）",
+    ));
     let schedule = match (&args.schedule, args.seed) {
         (Some(text), _) => schedule(text)?,
         (None, Some(seed)) => Schedule::survivable(seed),
@@ -68,31 +72,40 @@ pub(crate) async fn run(args: SimulateArgs, settings: Settings) -> Result<Exit, 
     Ok(Exit::Complete)
 }
 
+fn named(schedule: &str) -> Phrase {
+    phrase!("the schedule {it}", "计划 {it}", it = schedule)
+}
+
 fn schedule(text: &str) -> Result<Schedule, Failure> {
     let json = match text.trim_start().starts_with('{') {
         true => text.to_owned(),
         false => {
             let path = home::path(text.into());
-            let path =
-                path.map_err(|what| Failure::usage(format!("the schedule {text}: {what}")))?;
-            let bytes = std::fs::read(path)
-                .map_err(|error| Failure::usage_of(format!("the schedule {text}"), &error))?;
+            let path = path.map_err(|what| Failure::usage(Phrase::about(named(text), what)))?;
+            let bytes =
+                std::fs::read(path).map_err(|error| Failure::usage_of(named(text), &error))?;
             let json = text_file::decode(bytes.into());
-            let json =
-                json.map_err(|what| Failure::usage(format!("the schedule {text}: {what}")))?;
+            let json = json.map_err(|what| Failure::usage(Phrase::about(named(text), what)))?;
             json.to_string()
         }
     };
-    serde_json::from_str(&json)
-        .map_err(|error| Failure::usage_of("the schedule cannot be read", &error))
+    serde_json::from_str(&json).map_err(|error| {
+        Failure::usage_of(phrase!("the schedule cannot be read", "计划无法读取"), &error)
+    })
 }
 
 fn credentials(settings: &Settings) -> Result<(Keyring, Secret), Failure> {
     settings.aes_key(&settings::ENCODING_AES_KEY)?;
     let or = |spec, default: &str| settings.text(spec).unwrap_or(default).to_owned();
     let aes_key = Secret::new(or(&settings::ENCODING_AES_KEY, ENCODING_AES_KEY));
-    let keys = CallbackKeys::new(or(&settings::CALLBACK_TOKEN, CALLBACK_TOKEN), &aes_key)
-        .map_err(|error| Failure::usage_of("the callback EncodingAESKey", &error))?;
+    let keys = CallbackKeys::new(or(&settings::CALLBACK_TOKEN, CALLBACK_TOKEN), &aes_key).map_err(
+        |error| {
+            Failure::usage_of(
+                phrase!("the callback EncodingAESKey", "回调的 EncodingAESKey"),
+                &error,
+            )
+        },
+    )?;
     let ring = Keyring::new(or(&settings::APP_KEY, APP_KEY), keys);
     Ok((ring, Secret::new(or(&settings::APP_SECRET, APP_SECRET))))
 }

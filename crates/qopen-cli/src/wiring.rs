@@ -13,8 +13,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::args::Receiving;
-use crate::exit::{Exit, Failure, chain};
-use crate::say::say;
+use crate::exit::{Exit, Failure, chained};
+use crate::lang::{self, Text, phrase};
+use crate::say::{say, tell};
 use crate::settings::Settings;
 
 /// Builds the sender of requests from settings and arguments.
@@ -57,35 +58,46 @@ pub(crate) fn router(client: &Client) -> axum::Router {
     receiver::count_other_paths(client.callback_router(), client.stats().receiver().clone())
 }
 
+/// What a listener takes.
+pub(crate) const CALLBACKS: Text = Text::new("callbacks", "回调");
+pub(crate) const CONTROL: Text = Text::new("control", "控制请求");
+
 /// Opens a listener. An error names `flag` as the way to another address.
 pub(crate) async fn listen(
     address: SocketAddr,
-    what: &str,
+    what: Text,
     flag: &str,
 ) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
-        let what = format!(
-            "cannot listen for {what} on {address}; is the port in use? {flag} names another"
+        let what = phrase!(
+            "cannot listen for {what} on {address}; is the port in use? {flag} names another",
+            "无法在 {address} 监听{what}；端口是否已被占用？{flag} 可指定其他地址",
+            what = what,
+            address = address,
+            flag = flag,
         );
-        Failure::usage_of(&what, &error)
+        Failure::usage_of(what, &error)
     })
 }
 
 /// The text of the first signal, if a verb can stop in good order.
 struct Orderly {
     stopping: watch::Sender<bool>,
-    says: &'static str,
+    says: Text,
 }
 
 static ORDERLY: OnceLock<Orderly> = OnceLock::new();
 
 /// Becomes true at the first Ctrl-C or SIGTERM. A second one ends the process at once.
 pub(crate) fn interruption() -> watch::Receiver<bool> {
-    stops_with("stopping; received data is kept (a second signal stops at once)")
+    stops_with(Text::new(
+        "stopping; received data is kept (a second signal stops at once)",
+        "正在停止；已收到的数据都会保存（再发一次信号则立即停止）",
+    ))
 }
 
 /// The same for a verb that keeps nothing.
-pub(crate) fn stops_with(says: &'static str) -> watch::Receiver<bool> {
+pub(crate) fn stops_with(says: Text) -> watch::Receiver<bool> {
     let orderly = ORDERLY.get_or_init(|| Orderly { stopping: watch::channel(false).0, says });
     orderly.stopping.subscribe()
 }
@@ -107,11 +119,11 @@ pub(crate) fn heed_signals() {
                 Some(orderly) if !*orderly.stopping.borrow() => {
                     // Before output, which may wait for its reader.
                     orderly.stopping.send_replace(true);
-                    say!("qopen: {}", orderly.says);
+                    say!("qopen: {}", orderly.says.of(lang::chosen()));
                 }
                 orderly => {
                     if orderly.is_none() {
-                        say!("qopen: interrupted");
+                        tell!("interrupted", "被中断");
                     }
                     std::process::exit(Exit::Interrupted as i32);
                 }
@@ -130,7 +142,11 @@ pub(crate) fn survive_file_size_limit() {
     // The handler stays for the life of the process. Nothing waits for the signal.
     let handled = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
     if let Err(error) = handled {
-        say!("qopen: {}", chain("the signal of the file size limit cannot be handled", &error));
+        let what = phrase!(
+            "the signal of the file size limit cannot be handled",
+            "无法处理文件大小限制的信号",
+        );
+        say!("qopen: {}", chained(what, &error).shown());
     }
 }
 
@@ -146,7 +162,8 @@ impl Signals {
     fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         let heard = |kind| {
-            let said = |error| say!("qopen: {}", chain("signals cannot be handled", &error));
+            let what = || phrase!("signals cannot be handled", "无法处理信号");
+            let said = |error| say!("qopen: {}", chained(what(), &error).shown());
             signal(kind).map_err(said).ok()
         };
         Self([heard(SignalKind::interrupt()), heard(SignalKind::terminate())])

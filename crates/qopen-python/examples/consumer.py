@@ -2,20 +2,26 @@
 
 `consumer` is what `confluent_kafka.Consumer` is: `poll(seconds)` returns a message or None, `commit()` notes how
 far the messages are done. The state is stored before each commit: after a crash, the messages since the last
-commit come again, and are copies.
+commit come again, and are copies. Key the messages by mark, and give each partition a state of its own.
+
+Time is that of the messages, as the broker notes it: a consumer that lags behind or was down sees no quiet in
+that. Only at the end of the partition the clock counts.
 """
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Callable, Optional, Protocol
+from typing import Callable, Optional, Protocol, Tuple
 
 import qopen
 
 
 class Message(Protocol):
     def value(self) -> bytes: ...
+
+    def timestamp(self) -> Tuple[int, int]:
+        """Its kind, and the time in milliseconds since the Unix epoch."""
 
 
 class Consumer(Protocol):
@@ -42,8 +48,9 @@ def run(
     while True:
         message = consumer.poll(1.0)
         if message is not None:
-            assembler.push(message.value(), clock())
-        assembler.tick(clock())
+            assembler.push(message.value(), message.timestamp()[1] / 1000)
+        else:
+            assembler.tick(clock())
         for event in assembler.events():
             if isinstance(event, qopen.Completed):
                 publish(event, assembler.accounts(event.robot, event.mark))

@@ -49,7 +49,8 @@ impl Assembler {
     #[pyo3(signature = (
         *, settle=Seconds::of(3), idle_timeout=Seconds::of(60), deadline=Seconds::of(1800),
         retention=Seconds::of(600), adopt=false, keep_accounts=true
-    ), text_signature = "(*, settle=3.0, idle_timeout=60.0, deadline=1800.0, retention=600.0, adopt=False, keep_accounts=True)")]
+    ), text_signature = "(*, settle=3.0, idle_timeout=60.0, deadline=1800.0, retention=600.0, \
+        adopt=False, keep_accounts=True)")]
     fn new(
         settle: Seconds,
         idle_timeout: Seconds,
@@ -67,7 +68,8 @@ impl Assembler {
     #[pyo3(signature = (
         robot, mark, now, *, expect_accounts=None, allow_unidentified=0, await_acceptance=false,
         requested_before=Seconds::of(0), interrupted=false
-    ), text_signature = "(self, robot, mark, now, *, expect_accounts=None, allow_unidentified=0, await_acceptance=False, requested_before=0.0, interrupted=False)")]
+    ), text_signature = "(self, robot, mark, now, *, expect_accounts=None, allow_unidentified=0, \
+        await_acceptance=False, requested_before=0.0, interrupted=False)")]
     #[expect(clippy::too_many_arguments, reason = "most are options by name")]
     fn start(
         &self,

@@ -60,6 +60,8 @@ pub(crate) struct Pulls {
     settings: Settings,
     pub(crate) assembler: Assembler<Account>,
     lists: BTreeMap<PullKey, Winners>,
+    /// Pulls that the last call of `events` said to be forgotten: their accounts remain until the next one.
+    forgotten: Vec<PullKey>,
 }
 
 /// The version of the saved form. The assembler's own form has its own.
@@ -77,7 +79,7 @@ struct Saved<'a> {
 impl Pulls {
     pub(crate) fn new(settings: Settings) -> Self {
         let assembler = Assembler::new(settings.config());
-        Self { settings, assembler, lists: BTreeMap::new() }
+        Self { settings, assembler, lists: BTreeMap::new(), forgotten: Vec::new() }
     }
 
     pub(crate) fn start(
@@ -87,13 +89,18 @@ impl Pulls {
         options: PullOptions,
     ) -> Result<(), Fault> {
         let options = options.timing(self.settings.timing);
-        self.assembler.start(now, key, options).map_err(|error| {
+        let started = self.assembler.start(now, key.clone(), options);
+        started.map_err(|error| {
             let reason = match error {
                 StartError::TooManyPulls { .. } => "too_many_pulls",
                 _ => "known",
             };
             Fault::pull(reason, &error)
-        })
+        })?;
+        if self.settings.keep_accounts {
+            self.list(&key);
+        }
+        Ok(())
     }
 
     /// Takes in an event, and says what became of it.
@@ -137,6 +144,11 @@ impl Pulls {
     }
 
     fn list(&mut self, key: &PullKey) -> &mut Winners {
+        // A new pull of an old name.
+        if let Some(at) = self.forgotten.iter().position(|it| it == key) {
+            self.forgotten.swap_remove(at);
+            self.lists.remove(key);
+        }
         self.lists.entry(key.clone()).or_insert_with(|| Winners::new(key))
     }
 
@@ -191,10 +203,13 @@ impl Pulls {
 
     /// The events that wait, oldest first.
     pub(crate) fn events(&mut self) -> Vec<Outcome> {
+        for key in std::mem::take(&mut self.forgotten) {
+            self.lists.remove(&key);
+        }
         let mut outcomes = Vec::new();
         while let Some(event) = self.assembler.poll_event() {
             if let qopen_assembler::Event::Forgotten { key } = &event {
-                self.lists.remove(key);
+                self.forgotten.push(key.clone());
             }
             outcomes.extend(Outcome::of(event));
         }
@@ -210,10 +225,11 @@ impl Pulls {
         if !self.settings.keep_accounts {
             return Err(Fault::pull("no_accounts", &"this assembler keeps no accounts"));
         }
-        if self.assembler.progress(key).is_none() {
-            return Err(Fault::pull("unknown", &"no pull of this robot and mark is known"));
+        match self.lists.get(key) {
+            Some(list) => Ok(list.sorted()),
+            None if self.assembler.progress(key).is_some() => Ok(Vec::new()),
+            None => Err(Fault::pull("unknown", &"no pull of this robot and mark is known")),
         }
-        Ok(self.lists.get(key).map(Winners::sorted).unwrap_or_default())
     }
 
     pub(crate) fn fold(&self, key: &PullKey) -> Option<SharedFold> {
@@ -253,7 +269,8 @@ impl Pulls {
                 return Err(Fault::state("events_waiting", &waiting));
             }
         };
-        let lists = self.lists.iter().map(|(key, list)| (key.clone(), list.to_saved())).collect();
+        let lists = self.lists.iter().filter(|(key, _)| !self.forgotten.contains(key));
+        let lists = lists.map(|(key, list)| (key.clone(), list.to_saved())).collect();
         let saved = Saved { version: VERSION, settings: self.settings, state, lists };
         let bytes = serde_json::to_vec(&saved).map_err(|error| Fault::state("damaged", &error));
         self.assembler = Assembler::restore(config, saved.state)
@@ -271,7 +288,7 @@ impl Pulls {
             Ok((key.clone(), Winners::from_saved(key, fold, list)?))
         };
         let lists = saved.lists.iter().map(list).collect::<Result<_, Fault>>()?;
-        Ok(Self { settings: saved.settings, assembler, lists })
+        Ok(Self { settings: saved.settings, assembler, lists, forgotten: Vec::new() })
     }
 }
 

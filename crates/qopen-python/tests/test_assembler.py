@@ -103,10 +103,13 @@ def test_an_ended_pull_is_forgotten_with_its_accounts(assembler: qopen.Assembler
     assembler.tick(3)
     assembler.events()
     assembler.tick(603)
-    # Until the event is polled.
     assert ids(assembler) == ["a", "b", "c"]
     (event,) = ended(assembler)
     assert isinstance(event, qopen.Forgotten)
+    # Events that were returned with that one may need them.
+    assert ids(assembler) == ["a", "b", "c"]
+    assert qopen.Assembler.from_bytes(assembler.to_bytes()).progress("r", "m") is None
+    assert not ended(assembler)
     with pytest.raises(qopen.PullError, match="no pull") as error:
         assembler.accounts("r", "m")
     assert error.value.reason == "unknown"
@@ -115,6 +118,25 @@ def test_an_ended_pull_is_forgotten_with_its_accounts(assembler: qopen.Assembler
     (stray,) = ended(assembler)
     assert isinstance(stray, qopen.Stray)
     assert (stray.reason, stray.robot, stray.mark) == ("unknown_mark", "r", "m")
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+def test_a_new_pull_of_a_forgotten_name_begins_without_accounts(adopt: bool) -> None:
+    assembler = qopen.Assembler(adopt=adopt)
+    assembler.start("r", "m", 0)
+    assembler.push(payload_of(ABC, False), 0)
+    assembler.tick(1_000)
+    assert [type(it) for it in ended(assembler)] == [qopen.Completed, qopen.Forgotten]
+    assert ids(assembler) == ["a", "b", "c"]
+    if not adopt:
+        assembler.start("r", "m", 1_000)
+        assert ids(assembler) == []
+    assembler.push(payload_of([("d", "")], False), 1_000)
+    assert ids(assembler) == ["d"]
+    assembler.finish("r", "m", 1_000)
+    assert isinstance(ended(assembler)[0], qopen.Completed)
+    assert ids(assembler) == ["d"]
+    assert ids(qopen.Assembler.from_bytes(assembler.to_bytes())) == ["d"]
 
 
 def test_an_expected_number_is_evidence() -> None:

@@ -63,66 +63,83 @@ def test_the_handler_answers_as_the_platform_expects(keys: qopen.Keyring) -> Non
     assert handler.STORED == [payload]
 
 
+class Message:
+    def __init__(self, payload: bytes, at: float) -> None:
+        self.payload, self.at = payload, at
+
+    def value(self) -> bytes:
+        return self.payload
+
+    def timestamp(self) -> Tuple[int, int]:
+        return 1, round(self.at * 1000)
+
+
+class Crash(Exception):
+    pass
+
+
 class Queue:
-    """A topic with one partition: what was not committed comes again."""
+    """A topic with one partition: what was not committed comes again. Its consumer crashes once."""
 
-    def __init__(self, payloads: List[bytes]) -> None:
-        self.waiting: Deque[bytes] = deque(payloads)
-        self.uncommitted: List[bytes] = []
+    def __init__(self) -> None:
+        self.waiting: Deque[Message] = deque()
+        self.uncommitted: List[Message] = []
         self.now = 0.0
+        self.crash_at: Optional[float] = None
 
-    def poll(self, timeout: float) -> Optional["Queue.Message"]:
-        if not self.waiting:
-            self.now += timeout
-            return None
-        self.uncommitted.append(self.waiting.popleft())
-        return Queue.Message(self.uncommitted[-1])
+    def add(self, payloads: List[bytes]) -> None:
+        self.waiting.extend(Message(it, self.now) for it in payloads)
+
+    def poll(self, timeout: float) -> Optional[Message]:
+        if self.waiting:
+            self.uncommitted.append(self.waiting.popleft())
+            return self.uncommitted[-1]
+        self.now += timeout
+        if self.crash_at == self.now:
+            raise Crash
+        return None
 
     def commit(self) -> None:
         self.uncommitted.clear()
 
-    def crash(self) -> None:
+    def restart(self) -> None:
+        self.crash_at = None
         self.waiting.extendleft(reversed(self.uncommitted))
         self.commit()
 
-    class Message:
-        def __init__(self, payload: bytes) -> None:
-            self.payload = payload
-
-        def value(self) -> bytes:
-            return self.payload
-
 
 def test_the_consumer_publishes_each_list_once_through_a_crash(tmp_path: Path) -> None:
-    consumer, state = example("consumer"), tmp_path / "state"
+    consumer, state, queue = example("consumer"), tmp_path / "state", Queue()
     pages = [payload_of([(f"{n}", "x")], n != 9) for n in range(10)]
-    queue = Queue([pages[9], *pages[:4], pages[2]])
     published: List[List[str]] = []
 
     def publish(event: qopen.Completed, accounts: List[qopen.Account]) -> None:
         assert event.evidence.quiet == 3.0
         published.append([it.id for it in accounts])
 
-    class Crash(Exception):
-        pass
+    def run() -> None:
+        consumer.run(queue, state, publish, lambda: queue.now)
 
-    def clock() -> float:
-        if queue.now == 1.0 and not queue.waiting and not crashed:
-            crashed.append(True)
-            raise Crash
-        return queue.now
-
-    crashed: List[bool] = []
+    # The last page comes first. The state is stored after a second, and the consumer crashes after another.
+    queue.add([pages[9], *pages[:4], pages[2]])
+    queue.crash_at = 2.0
     with pytest.raises(Crash):
-        consumer.run(queue, state, publish, clock)
-    assert published == []
-    queue.crash()
-    queue.waiting.extend(pages[4:9])
-    consumer.run(queue, state, publish, clock)
+        run()
+    assert published == [] and not queue.uncommitted
+    # The rest comes in time while the consumer is down; it reads on an hour later.
+    queue.add(pages[4:9])
+    queue.now = 3_600.0
+    queue.restart()
+    run()
     assert published == [[str(n) for n in range(10)]]
-    # A restart after the end publishes nothing again.
-    queue.waiting.extend(pages[:3])
-    consumer.run(queue, state, publish, clock)
+    # A crash before the commit: the messages come again, and nothing is published again.
+    queue.add([*pages[:3], b"{"])
+    queue.crash_at = queue.now + 1.0
+    with pytest.raises(Crash):
+        run()
+    assert len(queue.uncommitted) == 4
+    queue.restart()
+    run()
     assert len(published) == 1
 
 

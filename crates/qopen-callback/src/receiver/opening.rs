@@ -158,13 +158,17 @@ mod tests {
         let ring = Arc::new(Keyring::new("app", one).with_keys(two).with_keys(three));
         let opener = Arc::new(Opener::new(TimestampPolicy::default()));
         let memory = Arc::new(Memory::new(1 << 26, 1 << 20));
-        let payload = |n: usize| "p".repeat(if n % 5 == 0 { LARGE + n } else { n * 40 });
+        let payload = |n: usize| "p".repeat(if n.is_multiple_of(5) { LARGE + n } else { n * 40 });
         let sealed = |n: usize| {
             let keys = pairs.get(n % 4).cloned().unwrap_or_else(|| pair("forged", first));
             let envelope = Keyring::new("app", keys).seal(&payload(n), "nonce", NOW);
             let body = serde_json::to_string(&envelope).unwrap();
             // One in three has escapes: its values are not parts of the body.
-            Bytes::from(if n % 3 == 0 { body.replace(":\"nonce", ":\"\\u006eonce") } else { body })
+            Bytes::from(if n.is_multiple_of(3) {
+                body.replace(":\"nonce", ":\"\\u006eonce")
+            } else {
+                body
+            })
         };
         let bodies: Vec<_> = (0..120).map(|n| (sealed(n), Arc::new(memory.enter(None)))).collect();
         let opening =

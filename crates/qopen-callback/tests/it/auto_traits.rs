@@ -1,8 +1,8 @@
 //! Public types can be moved to another thread and shared with it.
 
 use qopen_callback::{
-    CallbackKeys, Keyring, OpenError, OpenedCallback, Padding, SharedKeyring, TimestampAge,
-    TimestampPolicy, VerifiedEnvelope,
+    CallbackKeys, Keyring, OpenError, OpenedCallback, Padding, TimestampAge, TimestampPolicy,
+    VerifiedEnvelope,
 };
 
 const fn is<T: Send + Sync>() {}
@@ -13,11 +13,13 @@ const _: () = {
     is::<OpenError>();
     is::<OpenedCallback>();
     is::<Padding>();
-    is::<SharedKeyring>();
     is::<TimestampAge>();
     is::<TimestampPolicy>();
     is::<VerifiedEnvelope<'static>>();
 };
+
+#[cfg(feature = "std")]
+const _: () = is::<qopen_callback::SharedKeyring>();
 
 #[cfg(feature = "receiver")]
 const _: () = {

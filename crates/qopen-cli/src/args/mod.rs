@@ -110,7 +110,7 @@ pub(crate) enum Verb {
     Quarantine(QuarantineVerb),
     /// Create or update the tables of a journal or of lists
     Migrate(MigrateArgs),
-    /// Copy a journal
+    /// Copy a journal, or note that it was restored
     #[command(subcommand)]
     Journal(JournalVerb),
     /// Show every setting with its origin, and check the setup

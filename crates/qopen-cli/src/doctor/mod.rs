@@ -5,11 +5,16 @@ mod report;
 
 use std::path::Path;
 
+use qopen::sink::SinkError;
+use qopen::types::Upgrade;
+
 use crate::args::DoctorArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::{Asked, Layout, Words};
+use crate::lang::phrase;
 use crate::output::Output;
+use crate::output::database::ListDatabase;
 use crate::say::answer;
 use crate::settings::{self, Settings};
 use crate::topics::warnings;
@@ -61,22 +66,38 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
     report.check("listener", listener(settings));
     report.check("connections", connections(settings));
     report.check("control", control(settings));
-    report.check("journal", crate::journal::examine(settings).await);
+    let journal = crate::journal::examine(settings).await;
+    report.check("journal", journal.line);
+    if let Some(format) = &journal.format {
+        report.change("journal format", format);
+    }
+    if journal.is_restored {
+        answer!(
+            "WARN  journal: it was restored from a backup; the next start, or `qopen migrate`, keeps its unfinished pulls from being complete"
+        );
+    }
     if settings.get(&settings::TIME_ZONE).is_some() {
         report.check("time zone", settings.time_zone().map(|zone| zone.to_string()));
     }
     if let Some(out) = args.out.clone() {
         // It waits for files and servers.
         let checked = tokio::task::spawn_blocking(move || output(&out)).await;
-        report.check(
-            "output",
-            checked.unwrap_or_else(|error| {
-                Err(Failure::unexpected("the check of the output", &error))
-            }),
-        );
+        let checked = checked
+            .unwrap_or_else(|error| Err(Failure::unexpected("the check of the output", &error)));
+        let format = checked.as_ref().ok().and_then(|(_, format)| format.clone());
+        report.check("output", checked.map(|(fine, _)| fine));
+        if let Some(format) = format {
+            report.change("output format", &format);
+        }
     }
     for (title, result) in crate::serve::examine(settings) {
         report.check(&title, result);
+    }
+    for (title, format) in schedule_formats(settings).await {
+        match format {
+            Ok(format) => report.change(&format!("{title} format"), &format),
+            Err(error) => answer!("WARN  {title} format: {}", crate::exit::chain("", &error)),
+        }
     }
     for (title, result) in crate::serve::examine_webhooks(settings) {
         report.check(&title, result);
@@ -117,7 +138,10 @@ fn listener(settings: &Settings) -> Result<String, Failure> {
     let address = settings.listen()?;
     match std::net::TcpListener::bind(address) {
         Ok(_) => Ok(format!("{address} can be listened on")),
-        Err(error) => Err(Failure::usage_of(format!("{address} cannot be listened on"), &error)),
+        Err(error) => {
+            let what = phrase!("{it} cannot be listened on", "无法监听 {it}", it = address);
+            Err(Failure::usage_of(what, &error))
+        }
     }
 }
 
@@ -143,13 +167,37 @@ fn connections(settings: &Settings) -> Result<String, Failure> {
     Ok(format!("{all} at once, {per_peer} of one peer, {with}; callbacks {stale}"))
 }
 
-/// Checks that lists can be published to a place.
-pub(crate) fn output(out: &Path) -> Result<String, Failure> {
+/// Looks at the databases of schedules.
+async fn schedule_formats(settings: &Settings) -> Vec<(String, Result<Upgrade, SinkError>)> {
+    let mut formats = Vec::new();
+    for found in &settings.schedule {
+        let out = found.entry().ok().and_then(|entry| entry.out.as_deref());
+        let Some(Ok(Some(database))) = out.map(ListDatabase::at) else { continue };
+        // It waits for files and servers.
+        let examined = tokio::task::spawn_blocking(move || database.examine()).await;
+        let examined = examined.unwrap_or_else(|error| Err(SinkError::Database(error.into())));
+        formats.push((found.title.to_string(), examined));
+    }
+    formats
+}
+
+/// Checks that lists can be published to a place, and what that does to the format of a database. Changes nothing: a
+/// database on a server that lacks tables or columns is only looked at.
+pub(crate) fn output(out: &Path) -> Result<(String, Option<Upgrade>), Failure> {
     if let Some(url) = database::of(out) {
         database::refuse_password("--out", url)?;
     }
     let layout = Asked::default().settle(Words::NoFormat, out, Layout::default());
     let output = Output::new(out, layout.map_err(Failure::usage)?)?;
+    let place = output.place();
+    if let Some(database) = output.clone().into_database().filter(ListDatabase::is_on_a_server) {
+        let format = database.examine().map_err(|error| database.failure(&error))?;
+        if !format.is_nothing() {
+            let looked = format!("{place} answers; the first start tries to publish");
+            return Ok((looked, Some(format)));
+        }
+    }
     output.check(&[])?;
-    Ok(format!("lists can be published to {}", output.place()))
+    let format = output.into_database().map(|it| it.examine().map_err(|error| it.failure(&error)));
+    Ok((format!("lists can be published to {place}"), format.transpose()?))
 }

@@ -9,6 +9,7 @@ use tokio::net::{TcpStream, lookup_host};
 
 use super::report::Report;
 use crate::exit::{Exit, Failure};
+use crate::lang::{Text, phrase};
 use crate::report::refusal;
 use crate::say::answer;
 use crate::settings::{ACCESS_TOKEN, BASE_URL, PROXY, Settings};
@@ -68,11 +69,20 @@ fn is_proxied(settings: &Settings) -> bool {
 /// Connects to the first address that answers, as a request would.
 async fn connect(url: &str) -> Result<String, Failure> {
     let place = host_and_port(url);
-    let what = |verb: &str| format!("{place} cannot be {verb}; is {} right?", BASE_URL.env);
+    let what = |verb: Text| {
+        phrase!(
+            "{place} cannot be {verb}; is {name} right?",
+            "无法{verb} {place}；{name} 是否正确？",
+            place = place,
+            verb = verb,
+            name = BASE_URL.env,
+        )
+    };
     let began = Instant::now();
     let addresses = lookup_host(&place).await;
-    let addresses: Vec<_> =
-        addresses.map_err(|error| Failure::unexpected(what("resolved"), &error))?.collect();
+    let addresses: Vec<_> = addresses
+        .map_err(|error| Failure::unexpected(what(Text::new("resolved", "解析")), &error))?
+        .collect();
     let mut last = std::io::Error::other("it has no address");
     for address in &addresses {
         last = match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
@@ -87,7 +97,7 @@ async fn connect(url: &str) -> Result<String, Failure> {
             Err(_) => std::io::Error::other(format!("no answer within {} s", CONNECT.as_secs())),
         };
     }
-    Err(Failure::unexpected(what("reached"), &last))
+    Err(Failure::unexpected(what(Text::new("reached", "连接")), &last))
 }
 
 /// `HOST:PORT` of a URL that a sender has accepted.

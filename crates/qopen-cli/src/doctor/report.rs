@@ -1,5 +1,7 @@
 //! Results of the checks.
 
+use qopen::types::Upgrade;
+
 use crate::exit::{Exit, Failure};
 use crate::say::answer;
 
@@ -25,6 +27,13 @@ impl Report {
             Err(failure) if failure.setting().is_some_and(|it| self.faulty.contains(&it)) => {}
             Err(failure) => self.fail(&format!("{what}: "), &failure),
         }
+    }
+
+    /// Prints what the first use by this version does to a format.
+    pub(super) fn change(&mut self, what: &str, upgrade: &Upgrade) {
+        let is_fine = upgrade.is_nothing() || upgrade.found.is_none();
+        let word = if is_fine { "ok   " } else { "WARN " };
+        answer!("{word} {what}: {upgrade}");
     }
 
     pub(super) fn fail(&mut self, what: &str, failure: &Failure) {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::output_format::OutputFormat;
 use super::{singer, times};
 use crate::exit::Failure;
+use crate::lang::phrase;
 
 /// Options of CSV. XLSX has the labels, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
@@ -172,8 +173,11 @@ impl Layout {
     pub(crate) fn check(self, is_stdout: bool) -> Result<(), Failure> {
         if is_stdout && !self.format.is_text() && std::io::stdout().is_terminal() {
             let (title, ending) = (self.format.title(), self.format.name());
-            return Err(Failure::usage(format!(
-                "{title} is not for a terminal; write to a file, such as --out customers.{ending}, or send standard output elsewhere"
+            return Err(Failure::usage(phrase!(
+                "{title} is not for a terminal; write to a file, such as --out customers.{ending}, or send standard output elsewhere",
+                "{title} 不适合终端；请写入文件，例如 --out customers.{ending}，或将标准输出转到别处",
+                title = title,
+                ending = ending,
             )));
         }
         match self.format {

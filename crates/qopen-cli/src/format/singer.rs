@@ -11,6 +11,7 @@ use qopen::sink::{SingerSink, SingerState, Sink as _, shown_path};
 use qopen::types::RobotId;
 
 use crate::exit::Failure;
+use crate::lang::phrase;
 use crate::say::caution;
 use crate::topics::warnings;
 use crate::values::home::home_path;
@@ -46,9 +47,10 @@ pub(crate) fn prepare(
     if !is_singer {
         return match &args.state {
             None => Ok(()),
-            Some(_) => Err(Failure::usage(
+            Some(_) => Err(Failure::usage(phrase!(
                 "--state: for Singer messages only; add --format singer --out -, or leave it out",
-            )),
+                "--state：仅用于 Singer 消息；请加上 --format singer --out -，或去掉它",
+            ))),
         };
     }
     let mut state = match &args.state {
@@ -83,15 +85,22 @@ pub(crate) fn prepare(
 const MOST: u64 = 64 << 20;
 
 fn read(file: &Path) -> Result<SingerState, Failure> {
-    let what = format!("the state in {} (from --state)", shown_path(file));
+    let what = phrase!(
+        "the state in {file} (from --state)",
+        "{file} 中的状态（来自 --state）",
+        file = shown_path(file),
+    );
     let text = end_of(file).map_err(|error| Failure::usage_of(&what, &error))?;
     let last = text.lines().rev().find(|line| !line.trim().is_empty());
     let Some(last) = last else { return Ok(SingerState::default()) };
     let state = SingerState::parse(&text).or_else(|| SingerState::parse(last));
     state.ok_or_else(|| {
         let example = r#"{"bookmarks": {}}"#;
-        Failure::usage(format!(
-            "{what} cannot be used: it is not the value of a STATE message; give the last line that the target printed, or leave --state out to begin anew\n  example: {example}"
+        Failure::usage(phrase!(
+            "{what} cannot be used: it is not the value of a STATE message; give the last line that the target printed, or leave --state out to begin anew\n  example: {example}",
+            "{what}无法使用：它不是 STATE 消息的值；请给出目标端打印的最后一行，或去掉 --state 重新开始\n  示例：{example}",
+            what = what,
+            example = example,
         ))
     })
 }

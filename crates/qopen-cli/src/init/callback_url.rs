@@ -4,6 +4,7 @@ use std::fmt;
 
 use reqwest::Url;
 
+use crate::lang::{Phrase, phrase};
 use crate::say::caution;
 use crate::topics::warnings;
 use crate::values::{plain_path, trim};
@@ -17,20 +18,35 @@ impl CallbackUrl {
     ///
     /// # Errors
     /// It is not the URL of a callback. The reason does not quote it, because it may have a password.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        const FORM: &str = "write it like https://app.example/callback";
-        let url = Url::parse(trim(text)).map_err(|error| format!("not a URL: {error}; {FORM}"))?;
+    pub(super) fn parse(text: &str) -> Result<Self, Phrase> {
+        let refused = |why: Phrase| {
+            phrase!(
+                "{why}; write it like https://app.example/callback",
+                "{why}；请写成 https://app.example/callback 的形式",
+                why = why,
+            )
+        };
+        let url = Url::parse(trim(text)).map_err(|error| {
+            refused(phrase!("not a URL: {why}", "不是 URL：{why}", why = error))
+        })?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(format!("not a URL of the web; {FORM}"));
+            return Err(refused(phrase!("not a URL of the web", "不是网页地址")));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(format!("the platform sends no user and password; {FORM}"));
+            return Err(refused(phrase!(
+                "the platform sends no user and password",
+                "平台不会发送用户名和密码",
+            )));
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(format!("a callback URL has neither ? nor #; {FORM}"));
+            return Err(refused(phrase!(
+                "a callback URL has neither ? nor #",
+                "回调 URL 不含 ? 和 #",
+            )));
         }
         // The path also becomes a `location` of nginx.
-        plain_path(url.path()).map_err(|why| format!("the path {}; {FORM}", why.english()))?;
+        plain_path(url.path())
+            .map_err(|why| refused(phrase!("the path {why}", "路径 {why}", why = why)))?;
         if url.scheme() == "http" {
             caution!(
                 warnings::URL_UNENCRYPTED,
@@ -85,6 +101,7 @@ mod tests {
             "https://a.example/$x",
         ] {
             let why = CallbackUrl::parse(text).unwrap_err();
+            let why = why.english();
             assert!(!why.contains("canary") && why.contains("https://app.example"), "{why}");
         }
     }

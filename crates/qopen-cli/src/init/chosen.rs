@@ -8,6 +8,7 @@ use super::callback_url::CallbackUrl;
 use crate::args::InitArgs;
 use crate::doctor;
 use crate::exit::Failure;
+use crate::lang::Phrase;
 use crate::robots;
 use crate::settings::{CALLBACK_PATH, Settings};
 use crate::values::trim;
@@ -23,9 +24,10 @@ pub(super) struct Chosen {
 impl Chosen {
     pub(super) fn of(args: &InitArgs) -> Result<Self, Failure> {
         let wrong =
-            |flag: &'static str| move |why: String| Failure::usage(format!("{flag}: {why}"));
+            |flag: &'static str| move |why: Phrase| Failure::usage(Phrase::about(flag, why));
         let callback_url = args.callback_url.as_deref().map(CallbackUrl::parse).transpose();
-        let robot = args.robot.as_deref().map(|it| robots::one(trim(it))).transpose();
+        let robot =
+            args.robot.as_deref().map(|it| robots::one(trim(it)).map_err(Phrase::from)).transpose();
         Ok(Self {
             callback_url: callback_url.map_err(wrong("--callback-url"))?,
             robot: robot.map_err(wrong("--robot"))?,

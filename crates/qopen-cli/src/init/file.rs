@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::chosen::Chosen;
 use crate::exit::Failure;
+use crate::lang::{Text, phrase};
 use crate::say::escaped;
 use crate::settings::{CALLBACK_PATH, DATA_DIR, JOURNAL, LISTEN, Settings, Spec};
 
@@ -109,16 +110,24 @@ impl NewFile {
     fn exists(&self, is_link: bool) -> Failure {
         let path = self.path.display();
         let what = match is_link && !self.path.exists() {
-            true => "is a symbolic link to a file that does not exist",
-            false => "exists",
+            true => Text::new(
+                "is a symbolic link to a file that does not exist",
+                "是指向不存在文件的符号链接",
+            ),
+            false => Text::new("exists", "已存在"),
         };
-        Failure::usage(format!(
-            "{path} {what}, and is not overwritten; `qopen doctor` shows the settings; to begin anew, remove it or name another file with --config"
+        Failure::usage(phrase!(
+            "{path} {what}, and is not overwritten; `qopen doctor` shows the settings; to begin anew, remove it or name another file with --config",
+            "{path} {what}，不会被覆盖；`qopen doctor` 显示其中的设置；若要重新开始，请删除它或用 --config 指定其他文件",
+            path = path,
+            what = what,
         ))
     }
 
     fn cannot(&self, error: &io::Error) -> Failure {
-        Failure::output(&format!("{} cannot be written", self.path.display()), error)
+        let what =
+            phrase!("{path} cannot be written", "无法写入 {path}", path = self.path.display());
+        Failure::output(what, error)
     }
 }
 

@@ -6,8 +6,9 @@ use qopen::types::RobotId;
 use crate::app_robots::{AppRobots, SHOWN, names, not_listed};
 use crate::doctor;
 use crate::exit::{Exit, Failure};
-use crate::report::count;
-use crate::say::{caution, say};
+use crate::lang::{Phrase, phrase};
+use crate::report::ROBOTS;
+use crate::say::{caution, say, tell};
 use crate::settings::{ACCESS_TOKEN, BASE_URL, Settings};
 use crate::topics::warnings;
 
@@ -20,7 +21,7 @@ pub(super) async fn ask(settings: &Settings) -> Result<Option<Vec<Robot>>, Failu
     let has_fixed_token = settings.get(&ACCESS_TOKEN).is_some();
     if !has_fixed_token {
         let issued = doctor::token(&sender).await.map_err(unwritten)?;
-        say!("qopen: access token: {issued}");
+        tell!("access token: {issued}", "访问令牌：{issued}", issued = issued);
     }
     let listed = match sender.robots().await {
         Ok(listed) => listed,
@@ -37,9 +38,12 @@ pub(super) async fn ask(settings: &Settings) -> Result<Option<Vec<Robot>>, Failu
     match usable.len() {
         0 => caution!(warnings::ROBOTS_NOT_LISTED, "{why}", "{why}", why = found.why_none()),
         many => {
-            let robots = count(many as u64, "robot", "robots");
-            let ids = names(found.usable.iter(), SHOWN);
-            say!("qopen: {robots} of the app: {ids}");
+            tell!(
+                "{robots} of the app: {ids}",
+                "本应用有 {robots}：{ids}",
+                robots = ROBOTS.count(many as u64),
+                ids = names(found.usable.iter(), SHOWN),
+            );
         }
     }
     Ok(Some(usable))
@@ -52,13 +56,20 @@ fn is_tolerable(error: &SendError, has_fixed_token: bool) -> bool {
 
 fn unwritten(failure: Failure) -> Failure {
     let advice = match failure.exit {
-        Exit::Refused => "nothing was written".to_owned(),
-        _ => format!(
-            "nothing was written; check {}, or write the file without asking the platform: --offline",
-            BASE_URL.env
+        Exit::Refused => phrase!("nothing was written", "没有写入任何内容"),
+        _ => phrase!(
+            "nothing was written; check {url}, or write the file without asking the platform: --offline",
+            "没有写入任何内容；请检查 {url}，或用 --offline 不询问平台直接写入",
+            url = BASE_URL.env,
         ),
     };
-    Failure::new(failure.exit, format!("{failure}\n  {advice}"))
+    let message = phrase!(
+        "{failure}\n  {advice}",
+        "{failure}\n  {advice}",
+        failure = failure.message(),
+        advice = advice,
+    );
+    Failure::new(failure.exit, message)
 }
 
 /// Returns the robot that was asked for, else the only one.
@@ -72,9 +83,15 @@ pub(super) fn chosen(
     match (robots, asked) {
         (Some(robots), Some(asked)) if !robots.iter().any(|it| it.robot_id == asked) => {
             let ids = robots.iter().map(|it| &it.robot_id);
-            let ids = if robots.is_empty() { "none".to_owned() } else { names(ids, SHOWN) };
-            Err(Failure::usage(format!(
-                "--robot: {asked} is no robot of the app that can be pulled; there are: {ids}\n  nothing was written"
+            let ids = match robots.is_empty() {
+                true => phrase!("none", "无"),
+                false => Phrase::same(names(ids, SHOWN)),
+            };
+            Err(Failure::usage(phrase!(
+                "--robot: {asked} is no robot of the app that can be pulled; there are: {ids}\n  nothing was written",
+                "--robot：{asked} 不是本应用可拉取的机器人；可用的有：{ids}\n  没有写入任何内容",
+                asked = asked,
+                ids = ids,
             )))
         }
         (Some([only]), None) => Ok(Some(only.robot_id.clone())),

@@ -9,14 +9,17 @@ use super::callback_url::CallbackUrl;
 use super::chosen::{Chosen, check_out, take_path};
 use super::terminal::Terminal;
 use crate::exit::Failure;
+use crate::lang::{Phrase, Text, phrase};
 use crate::robots;
-use crate::say::{self, say};
+use crate::say::{self, say, tell};
 use crate::settings::{
     ACCESS_TOKEN, APP_KEY, APP_SECRET, BASE_URL, CALLBACK_TOKEN, DATA_DIR, ENCODING_AES_KEY,
     JOURNAL, LISTEN, Settings, Spec,
 };
 use crate::table::{self, Cell, Column, Reader};
 use crate::values::{out, trim};
+
+const NO_HINT: Text = Text::new("", "");
 
 /// Robots that a question shows, at most.
 const SHOWN: usize = 50;
@@ -38,11 +41,17 @@ pub(super) struct Interview<'a> {
 impl Interview<'_> {
     /// Asks for what a request needs.
     pub(super) async fn of_requests(&mut self) -> Result<(), Failure> {
-        self.setting(&BASE_URL, "the host that the platform named for your app, with https://")
-            .await?;
-        self.setting(&APP_KEY, "from the platform's console").await?;
+        self.setting(
+            &BASE_URL,
+            Text::new(
+                "the host that the platform named for your app, with https://",
+                "平台为应用指定的主机，带 https://",
+            ),
+        )
+        .await?;
+        self.setting(&APP_KEY, Text::new("from the platform's console", "见平台后台")).await?;
         if !self.settings.is_given(&ACCESS_TOKEN) {
-            self.setting(&APP_SECRET, "").await?;
+            self.setting(&APP_SECRET, NO_HINT).await?;
         }
         Ok(())
     }
@@ -54,53 +63,64 @@ impl Interview<'_> {
         }
         let robots = listed.unwrap_or_default();
         let question = match robots.len() {
-            0 => "robot to pull first, its id, or Enter for none",
+            0 => Text::new(
+                "robot to pull first, its id, or Enter for none",
+                "首先拉取的机器人的 ID，回车表示不指定",
+            ),
             _ => {
                 show(robots);
-                "robot to pull first, its number or id, or Enter for all"
+                Text::new(
+                    "robot to pull first, its number or id, or Enter for all",
+                    "首先拉取的机器人的序号或 ID，回车表示全部",
+                )
             }
         };
         loop {
-            let answer = self.terminal.ask(question).await?;
+            let answer = self.terminal.ask(question.shown()).await?;
             match robot_of(trim(answer.expose()), robots) {
                 Ok(robot) => {
                     self.chosen.robot = robot;
                     return Ok(());
                 }
-                Err(why) => say!("qopen: {why}"),
+                Err(why) => tell!("{why}", "{why}", why = why),
             }
         }
     }
 
     /// Asks for what the listener needs, and for the places of lists and journal.
     pub(super) async fn of_the_rest(&mut self) -> Result<(), Failure> {
-        self.setting(&CALLBACK_TOKEN, "").await?;
-        self.setting(&ENCODING_AES_KEY, "").await?;
+        self.setting(&CALLBACK_TOKEN, NO_HINT).await?;
+        self.setting(&ENCODING_AES_KEY, NO_HINT).await?;
         self.callback_url().await?;
-        self.setting(&LISTEN, "").await?;
+        self.setting(&LISTEN, NO_HINT).await?;
         self.out().await?;
         if !self.settings.is_given(&JOURNAL) {
-            self.setting(&DATA_DIR, "; --journal shares one in PostgreSQL").await?;
+            let hint = Text::new(
+                "--journal shares one in PostgreSQL",
+                "--journal 可使用 PostgreSQL 中共享的持久化存储",
+            );
+            self.setting(&DATA_DIR, hint).await?;
         }
         Ok(())
     }
 
     /// Asks for a setting that was not given, until the answer can be used.
-    async fn setting(&mut self, spec: &'static Spec, hint: &str) -> Result<(), Failure> {
+    async fn setting(&mut self, spec: &'static Spec, hint: Text) -> Result<(), Failure> {
         if self.settings.is_given(spec) {
             return Ok(());
         }
-        let hint = match hint {
-            "" => String::new(),
-            hint if hint.starts_with(';') => hint.to_owned(),
-            hint => format!(", {hint}"),
-        };
-        let default = spec.default.map(|it| format!(" [{it}]")).unwrap_or_default();
-        let question = format!("{}{hint}{default}", spec.about);
+        let mut question = Phrase::from(spec.noun());
+        if !hint.en.is_empty() {
+            question.push(&phrase!(", {hint}", "，{hint}", hint = hint));
+        }
+        if let Some(default) = spec.default {
+            question.push(&Phrase::same(format!(" [{default}]")));
+        }
+        let question = question.shown();
         loop {
             let answer = match spec.secret {
-                true => self.terminal.ask_secret(&question).await?,
-                false => self.terminal.ask(&question).await?,
+                true => self.terminal.ask_secret(question).await?,
+                false => self.terminal.ask(question).await?,
             };
             if spec.default.is_some() && trim(answer.expose()).is_empty() {
                 return Ok(());
@@ -108,11 +128,11 @@ impl Interview<'_> {
             match self.settings.answer(spec, &answer) {
                 Ok(notes) => {
                     notes.iter().for_each(|it| {
-                        say!("qopen: {}: {}", spec.about, it.shown());
+                        tell!("{what}: {it}", "{what}：{it}", what = spec.noun(), it = it);
                     });
                     return Ok(());
                 }
-                Err(failure) => say!("qopen: {failure}"),
+                Err(failure) => say!("qopen: {}", failure.message().shown()),
             }
         }
     }
@@ -122,7 +142,11 @@ impl Interview<'_> {
             return Ok(());
         }
         loop {
-            let answer = self.terminal.ask("public callback URL, or Enter for none yet").await?;
+            let question = Text::new(
+                "public callback URL, or Enter for none yet",
+                "公开的回调 URL，回车表示暂无",
+            );
+            let answer = self.terminal.ask(question.shown()).await?;
             if trim(answer.expose()).is_empty() {
                 return Ok(());
             }
@@ -132,7 +156,7 @@ impl Interview<'_> {
                     self.chosen.callback_url = Some(url);
                     return Ok(());
                 }
-                Err(failure) => say!("qopen: {failure}"),
+                Err(failure) => say!("qopen: {}", failure.message().shown()),
             }
         }
     }
@@ -142,16 +166,20 @@ impl Interview<'_> {
             return Ok(());
         }
         let default = self.chosen.default_out();
-        let question = format!("lists go to a file, a folder or a database [{default}]");
+        let question = phrase!(
+            "lists go to a file, a folder or a database [{default}]",
+            "列表写入文件、文件夹或数据库 [{default}]",
+            default = default,
+        );
         loop {
-            let answer = self.terminal.ask(&question).await?;
+            let answer = self.terminal.ask(question.shown()).await?;
             let answer = Some(trim(answer.expose())).filter(|it| !it.is_empty());
             match self.place(answer.unwrap_or(default)).await {
                 Ok(out) => {
                     self.chosen.out = Some(out);
                     return Ok(());
                 }
-                Err(failure) => say!("qopen: {failure}"),
+                Err(failure) => say!("qopen: {}", failure.message().shown()),
             }
         }
     }
@@ -182,12 +210,13 @@ fn show(robots: &[Robot]) {
     let rows: Vec<_> = (1..).zip(robots.iter().take(SHOWN)).map(row).collect();
     say::to_person(format_args!("{}", table::render(&COLUMNS, &rows, Reader::of_stderr(), false)));
     if robots.len() > SHOWN {
-        say!("and {} more", robots.len() - SHOWN);
+        let more = phrase!("and {n} more", "另有 {n} 个", n = robots.len() - SHOWN);
+        say!("{}", more.shown());
     }
 }
 
 /// Returns the robot of an answer, `None` for all.
-fn robot_of(answer: &str, robots: &[Robot]) -> Result<Option<RobotId>, String> {
+fn robot_of(answer: &str, robots: &[Robot]) -> Result<Option<RobotId>, Phrase> {
     if answer.is_empty() {
         return Ok(None);
     }
@@ -197,7 +226,11 @@ fn robot_of(answer: &str, robots: &[Robot]) -> Result<Option<RobotId>, String> {
     let number = answer.parse::<usize>().ok().and_then(|it| it.checked_sub(1));
     match number.and_then(|at| robots.get(at)) {
         Some(robot) => Ok(Some(robot.robot_id.clone())),
-        None if robots.is_empty() => robots::one(answer).map(Some),
-        None => Err(format!("{answer:?} is neither the number nor the id of a robot above")),
+        None if robots.is_empty() => robots::one(answer).map(Some).map_err(Phrase::from),
+        None => Err(phrase!(
+            "{answer} is neither the number nor the id of a robot above",
+            "{answer} 既不是上面机器人的序号，也不是其 ID",
+            answer = format!("{answer:?}"),
+        )),
     }
 }

@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 
 use crate::args::{Common, InitArgs};
 use crate::exit::{Exit, Failure};
-use crate::say::say;
+use crate::lang::{Phrase, Text, phrase};
+use crate::say::tell;
 use crate::settings::{Answers, Settings};
 use crate::wiring;
 use chosen::{Chosen, check_out, take_path};
@@ -24,13 +25,16 @@ use interview::Interview;
 use next::Next;
 use terminal::Terminal;
 
+/// What a failure leaves.
+const NOTHING: Text = Text::new("nothing was written", "没有写入任何内容");
+
 pub(crate) async fn run(args: InitArgs, common: Common) -> Result<Exit, Failure> {
     let interrupted = wiring::stops_with("interrupted");
     // The file is written between two polls.
     tokio::select! {
         biased;
         done = set_up(args, common) => done,
-        () = wiring::told(interrupted) => Err(Failure::new(Exit::Interrupted, "nothing was written")),
+        () = wiring::told(interrupted) => Err(Failure::new(Exit::Interrupted, NOTHING)),
     }
 }
 
@@ -63,22 +67,25 @@ async fn set_up(args: InitArgs, common: Common) -> Result<Exit, Failure> {
     let is_short = faults.iter().any(Failure::is_missing);
     if let Some(failure) = Failure::of_settings(faults) {
         return Err(match is_short {
-            true => Failure::usage(format!(
-                "{failure}\n  on a terminal, `qopen init` asks for what is missing"
+            true => Failure::usage(phrase!(
+                "{failure}\n  on a terminal, `qopen init` asks for what is missing",
+                "{failure}\n  在终端上，`qopen init` 会询问缺少的内容",
+                failure = failure.message(),
             )),
             false => failure,
         });
     }
     if let Some(terminal) = &terminal {
-        say!(
-            "qopen: the settings go to {}; Enter takes the value in [brackets], Ctrl-C ends without a file",
-            path.display()
+        tell!(
+            "the settings go to {path}; Enter takes the value in [brackets], Ctrl-C ends without a file",
+            "设置将写入 {path}；回车采用 [方括号] 中的值，按 Ctrl-C 结束且不留文件",
+            path = path.display(),
         );
         Interview { terminal, settings: &mut settings, chosen: &mut chosen }.of_requests().await?;
     }
     let robots = match args.offline {
         true => {
-            say!("qopen: the platform was not asked, because of --offline");
+            tell!("the platform was not asked, because of --offline", "因 --offline，没有询问平台");
             None
         }
         false => gateway::ask(&settings).await?,
@@ -91,7 +98,7 @@ async fn set_up(args: InitArgs, common: Common) -> Result<Exit, Failure> {
         interview.of_the_rest().await?;
     }
     file.write(&file::text(&settings, &chosen)?)?;
-    say!("qopen: wrote {} with mode 0600", path.display());
+    tell!("wrote {path} with mode 0600", "已写入 {path}，权限 0600", path = path.display());
     Next { settings: &settings, chosen: &chosen, file: common.config.as_deref() }.print()?;
     Ok(Exit::Complete)
 }
@@ -116,7 +123,12 @@ fn answers(file: &Path) -> Result<Answers, Failure> {
     match read {
         Err(error) => Err(Failure::usage_of(&what(), &error)),
         Ok(bytes) if bytes as u64 > MOST => {
-            Err(Failure::usage(format!("{}: more than {MOST} bytes are no answers", what())))
+            let why = phrase!(
+                "more than {most} bytes are no answers",
+                "超过 {most} 字节，不是答案",
+                most = MOST,
+            );
+            Err(Failure::usage(Phrase::about(what(), why)))
         }
         Ok(_) => Ok(Answers { place: place.to_owned(), text }),
     }

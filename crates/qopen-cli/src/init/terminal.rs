@@ -6,7 +6,8 @@ use qopen::types::Secret;
 use tokio::sync::oneshot;
 
 use crate::exit::Failure;
-use crate::say::{self, say};
+use crate::lang::{Text, phrase};
+use crate::say::{self, tell};
 
 /// A terminal with a person who answers.
 pub(super) struct Terminal(());
@@ -36,12 +37,14 @@ impl Terminal {
     /// The terminal shows again what is typed.
     pub(super) async fn ask_secret(&self, question: &str) -> Result<Secret, Failure> {
         let _hidden = platform::Hidden::begin().map_err(|error| {
-            Failure::usage_of(
+            let what = Text::new(
                 "the terminal cannot hide what is typed; give secrets by variables",
-                &error,
-            )
+                "终端无法隐藏输入；请用环境变量提供密钥",
+            );
+            Failure::usage_of(what, &error)
         })?;
-        answer(&format!("{question} (not shown): "), platform::read_secret).await
+        let question = phrase!("{it} (not shown)", "{it}（不显示）", it = question);
+        answer(&format!("{}: ", question.shown()), platform::read_secret).await
     }
 }
 
@@ -51,19 +54,23 @@ async fn answer(question: &str, read: fn() -> io::Result<Secret>) -> Result<Secr
         say::to_person(format_args!("{question}"));
         match line(read).await {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                say!(
-                    "qopen: the answer is not UTF-8 text; set the terminal to UTF-8 and type it again"
+                tell!(
+                    "the answer is not UTF-8 text; set the terminal to UTF-8 and type it again",
+                    "答案不是 UTF-8 文本；请将终端设为 UTF-8 后重新输入",
                 );
             }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                let why = "the input ended before all questions were answered; nothing was written";
-                return Err(Failure::usage(why));
+                return Err(Failure::usage(phrase!(
+                    "the input ended before all questions were answered; nothing was written",
+                    "输入在回答完所有问题之前结束；没有写入任何内容",
+                )));
             }
             Err(error) => {
-                return Err(Failure::usage_of(
+                let what = Text::new(
                     "the terminal cannot be read; nothing was written",
-                    &error,
-                ));
+                    "无法读取终端；没有写入任何内容",
+                );
+                return Err(Failure::usage_of(what, &error));
             }
             Ok(line) => return Ok(line),
         }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pull::{PullName, Resume};
 use crate::exit::{Exit, Failure};
+use crate::lang::THE_JOURNAL;
 use crate::report::count;
 use crate::say::{answer, say};
 
@@ -170,7 +171,7 @@ async fn accounts(journal: &dyn Store) -> Result<Vec<Quarantined>, Failure> {
 }
 
 fn failed(error: &JournalError) -> Failure {
-    Failure::unexpected("the journal", error)
+    Failure::unexpected(THE_JOURNAL, error)
 }
 
 /// Returns an item's name: the digest of its content.

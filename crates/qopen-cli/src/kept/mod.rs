@@ -17,6 +17,7 @@ use qopen::types::{MarkId, RobotId};
 use crate::beside;
 use crate::exit::Failure;
 use crate::journal::{self, cannot_open};
+use crate::lang::THE_JOURNAL;
 use crate::output::place::Place;
 use crate::settings::Settings;
 use item::{Item, Retried};
@@ -176,7 +177,7 @@ impl Kept {
 }
 
 fn failed(error: JournalError) -> Failure {
-    Failure::unexpected("the journal", &error)
+    Failure::unexpected(THE_JOURNAL, &error)
 }
 
 /// Returns the id of a pull.

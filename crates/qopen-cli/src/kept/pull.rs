@@ -14,6 +14,7 @@ use super::listed::Listed;
 use crate::app_robots::{SHOWN, names};
 use crate::exit::Failure;
 use crate::journal::{status, time};
+use crate::lang::THE_JOURNAL;
 use crate::report::{compared_in_words, count, in_words, kinds_in_words};
 use crate::say::{answer, one_line};
 use crate::settings::Settings;
@@ -32,7 +33,7 @@ pub(crate) struct Checked {
 /// Reads the whole journal.
 pub(crate) async fn check(journal: &dyn Store) -> Result<Checked, Failure> {
     let report = journal.check().await;
-    let report = report.map_err(|error| Failure::unexpected("the journal", &error))?;
+    let report = report.map_err(|error| Failure::unexpected(THE_JOURNAL, &error))?;
     let Report { segments: files, bytes, records, pulls, ref damage, .. } = report;
     let damage = damage.iter().map(ToString::to_string).collect();
     Ok(Checked { files, bytes, records, pulls, damage })

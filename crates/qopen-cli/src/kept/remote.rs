@@ -13,6 +13,7 @@ use super::item::{Item, Retried};
 use super::pull::{Checked, Line, NoteLine, PullName};
 use crate::exit::{Exit, Failure};
 use crate::format::Layout;
+use crate::lang::{Phrase, Text, phrase};
 use crate::loopback;
 use crate::settings::{CONTROL_TOKEN, Settings};
 
@@ -87,7 +88,10 @@ impl Remote {
             while self.next(&mut events, LONG_ANSWER).await?.is_some() {}
             if delete().await?.status() == StatusCode::ACCEPTED {
                 let why = std::io::Error::other("the pull was started again meanwhile; try again");
-                return Err(Failure::unexpected(format!("{pull} is not deleted"), &why));
+                return Err(Failure::unexpected(
+                    phrase!("{pull} is not deleted", "{pull} 没有删除", pull = pull),
+                    &why,
+                ));
             }
         }
         Ok(())
@@ -144,7 +148,8 @@ impl Remote {
         if answer.status() == StatusCode::CONFLICT {
             // Here 409 means that the list is not complete, and nothing else.
             let why = self.why(answer).await;
-            return Err(Failure::new(Exit::Incomplete, format!("{pull}: {why}")));
+            let message = Phrase::about(pull.to_string(), why);
+            return Err(Failure::new(Exit::Incomplete, message));
         }
         let answer = self.accept(answer).await?;
         let header = |name: &str| text(answer.headers(), name);
@@ -165,7 +170,9 @@ impl Remote {
 
     async fn read<T: DeserializeOwned>(&self, answer: &mut Response) -> Result<T, Failure> {
         let body = self.body(answer).await?;
-        serde_json::from_slice(&body).map_err(|error| self.failed("answered otherwise", &error))
+        serde_json::from_slice(&body).map_err(|error| {
+            self.failed(Text::new("answered otherwise", "的应答不符合预期"), &error)
+        })
     }
 
     async fn body(&self, answer: &mut Response) -> Result<Vec<u8>, Failure> {
@@ -183,8 +190,13 @@ impl Remote {
         limit: Duration,
     ) -> Result<Option<bytes::Bytes>, Failure> {
         match tokio::time::timeout(limit, answer.chunk()).await {
-            Ok(piece) => piece.map_err(|error| self.failed("broke off", &error.without_url())),
-            Err(late) => Err(self.failed(&format!("stopped for {} s", limit.as_secs()), &late)),
+            Ok(piece) => piece.map_err(|error| {
+                self.failed(Text::new("broke off", "的应答中断"), &error.without_url())
+            }),
+            Err(late) => {
+                let what = phrase!("stopped for {s} s", "停顿了 {s} 秒", s = limit.as_secs());
+                Err(self.failed(what, &late))
+            }
         }
     }
 
@@ -203,14 +215,25 @@ impl Remote {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) if error.is_connect() => {
                 let Self { address, holder, .. } = self;
-                let what = format!(
-                    "the journal is in use by another process ({holder}), and no control API answers at {address}, where `qopen serve` had it; wait for that process, or stop it"
+                let what = phrase!(
+                    "the journal is in use by another process ({holder}), and no control API answers at {address}, where `qopen serve` had it; wait for that process, or stop it",
+                    "持久化存储正被另一进程使用（{holder}），而 `qopen serve` 原来的地址 {address} 上没有控制接口应答；请等待或停止该进程",
+                    holder = holder,
+                    address = address,
                 );
-                Err(Failure::usage_of(&what, &error.without_url()))
+                Err(Failure::usage_of(what, &error.without_url()))
             }
-            Ok(Err(error)) => Err(self.failed("did not answer", &error.without_url())),
+            Ok(Err(error)) => {
+                let what = Text::new("did not answer", "没有应答");
+                Err(self.failed(what, &error.without_url()))
+            }
             Err(late) => {
-                Err(self.failed(&format!("did not answer within {} s", limit.as_secs()), &late))
+                let what = phrase!(
+                    "did not answer within {s} s",
+                    "在 {s} 秒内没有应答",
+                    s = limit.as_secs(),
+                );
+                Err(self.failed(what, &late))
             }
         }
     }
@@ -223,12 +246,18 @@ impl Remote {
         }
         let why = self.why(answer).await;
         Err(match status {
-            StatusCode::UNAUTHORIZED => Failure::usage(format!(
-                "the control API of `qopen serve` at {address} requires another token; set QOPEN_CONTROL_TOKEN, or `control_token` in the settings file, to its token"
+            StatusCode::UNAUTHORIZED => Failure::usage(phrase!(
+                "the control API of `qopen serve` at {address} requires another token; set QOPEN_CONTROL_TOKEN, or `control_token` in the settings file, to its token",
+                "{address} 上 `qopen serve` 的控制接口需要其他令牌；请将 QOPEN_CONTROL_TOKEN 或设置文件中的 `control_token` 设为它的令牌",
+                address = address,
             )),
             status => {
-                let message = format!(
-                    "the control API of `qopen serve` at {address} answered {status}: {why}"
+                let message = phrase!(
+                    "the control API of `qopen serve` at {address} answered {status}: {why}",
+                    "{address} 上 `qopen serve` 的控制接口应答 {status}：{why}",
+                    address = address,
+                    status = status,
+                    why = why,
                 );
                 Failure::new(Exit::Unexpected, message)
             }
@@ -245,9 +274,18 @@ impl Remote {
         refusal.map_or_else(|_| "no reason was given".to_owned(), |it| it.error)
     }
 
-    fn failed(&self, what: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
-        let address = self.address;
-        Failure::unexpected(format!("the control API of `qopen serve` at {address} {what}"), error)
+    fn failed(
+        &self,
+        what: impl Into<Phrase>,
+        error: &(dyn std::error::Error + 'static),
+    ) -> Failure {
+        let what = phrase!(
+            "the control API of `qopen serve` at {address} {what}",
+            "{address} 上 `qopen serve` 的控制接口{what}",
+            address = self.address,
+            what = what.into(),
+        );
+        Failure::unexpected(what, error)
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::exit::chain;
 use crate::explain::Steps;
+use crate::lang::Text;
 
 /// Events that wait to be forwarded, at most: the default of `serve --forward-queue`.
 const EVENTS: u64 = 10_000;
@@ -27,7 +28,7 @@ pub(super) struct Keeper {
 /// A callback whose signature holds, and which was kept.
 pub(super) struct Genuine {
     content: Content,
-    place: &'static str,
+    place: Text,
 }
 
 enum Content {
@@ -50,14 +51,24 @@ impl Keeper {
         let signed_at = callback.signed_at();
         let incoming = Incoming::new(Payload::new(callback.into_payload())).signed_at(signed_at);
         let place = match self.intake.accept(incoming).await.map_err(refusal)? {
-            Accepted::Page => "kept with its pull, which the journal knows",
-            Accepted::Report => "noted with its pull, if the journal knows that",
-            Accepted::Quarantined => {
-                "kept in quarantine; `qopen quarantine list` shows it, and why"
-            }
+            Accepted::Page => Text::new(
+                "kept with its pull, which the journal knows",
+                "已存入其拉取，持久化存储认识该拉取",
+            ),
+            Accepted::Report => Text::new(
+                "noted with its pull, if the journal knows that",
+                "已记入其拉取（若持久化存储认识该拉取）",
+            ),
+            Accepted::Quarantined => Text::new(
+                "kept in quarantine; `qopen quarantine list` shows it, and why",
+                "已隔离；`qopen quarantine list` 显示该项及原因",
+            ),
             _ => {
                 self.put(body.as_bytes()).await?;
-                "kept to be forwarded; `qopen serve --forward URL` does that"
+                Text::new(
+                    "kept to be forwarded; `qopen serve --forward URL` does that",
+                    "已保存待转发；由 `qopen serve --forward URL` 转发",
+                )
             }
         };
         self.tell(Content::Body(body), place);
@@ -70,7 +81,10 @@ impl Keeper {
         kept.map_err(refusal)?;
         let mut steps = Steps::default();
         steps.opening_failed(callback.error());
-        let place = "kept in quarantine; correct the key, then `qopen quarantine retry` reads it";
+        let place = Text::new(
+            "kept in quarantine; correct the key, then `qopen quarantine retry` reads it",
+            "已隔离；更正密钥后，用 `qopen quarantine retry` 读取",
+        );
         self.tell(Content::Undecrypted(steps), place);
         Ok(())
     }
@@ -85,7 +99,7 @@ impl Keeper {
         put.map(drop).map_err(|_| HandlerError::Unavailable)
     }
 
-    fn tell(&self, content: Content, place: &'static str) {
+    fn tell(&self, content: Content, place: Text) {
         // No answer waits for an explanation.
         let _ = self.tell.try_send(Genuine { content, place });
     }
@@ -131,7 +145,7 @@ impl Genuine {
             Content::Undecrypted(steps) => steps,
         };
         let failed = steps.failed().is_some();
-        steps.holds("journal", self.place);
+        steps.kept(self.place);
         (steps.into_lines(), failed)
     }
 }

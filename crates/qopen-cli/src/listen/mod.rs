@@ -15,8 +15,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::args::ListenArgs;
 use crate::exit::{Exit, Failure};
-use crate::report::{Came, count};
-use crate::say::{answer, say};
+use crate::lang::{Phrase, phrase};
+use crate::report::{Came, Noun};
+use crate::say::{answer, say, tell};
 use crate::settings::Settings;
 use crate::values::in_units;
 use crate::wiring;
@@ -63,7 +64,13 @@ pub(crate) async fn run(args: ListenArgs, settings: Settings) -> Result<Exit, Fa
         socket.local_addr().map_err(|error| Failure::unexpected("its address", &error))?;
     let interrupted = wiring::stops_with("stopping");
     let scheme = if tls.is_some() { "https" } else { "http" };
-    say!("qopen: waiting for callbacks on {scheme}://{address}{path}; Ctrl-C ends");
+    tell!(
+        "waiting for callbacks on {scheme}://{address}{path}; Ctrl-C ends",
+        "正在 {scheme}://{address}{path} 等待回调；按 Ctrl-C 结束",
+        scheme = scheme,
+        address = address,
+        path = path,
+    );
     let (stop, stopping) = watch::channel(false);
     let serving = listener.clone();
     let serving = tokio::spawn(async move {
@@ -81,7 +88,10 @@ pub(crate) async fn run(args: ListenArgs, settings: Settings) -> Result<Exit, Fa
     let _ = timeout(LAST_ANSWERS, serving).await;
     summarise(&stats, &came(), explained);
     if good > 0 {
-        say!("qopen: the callback URL leads here, and its callbacks can be read");
+        tell!(
+            "the callback URL leads here, and its callbacks can be read",
+            "回调 URL 通向本机，其回调可以读取",
+        );
     }
     Ok(exit)
 }
@@ -129,7 +139,11 @@ impl Waiting {
                 }
                 () = &mut end => {
                     let limit = in_units(args.timeout.unwrap_or_default());
-                    say!("qopen: the time is over: {limit} (--timeout)");
+                    tell!(
+                        "the time is over: {limit} (--timeout)",
+                        "时间已到：{limit}（--timeout）",
+                        limit = limit,
+                    );
                     return match self.good + self.bad {
                         0 => Exit::NoCallback,
                         _ => self.exit(),
@@ -151,7 +165,12 @@ impl Waiting {
             true => self.bad += 1,
             false => self.good += 1,
         }
-        answer!("callback {}, answered success:", self.good + self.bad);
+        let title = phrase!(
+            "callback {n}, answered success:",
+            "第 {n} 条回调，应答 success：",
+            n = self.good + self.bad,
+        );
+        answer!("{}", title.shown());
         lines.iter().for_each(|it| answer!("{it}"));
     }
 
@@ -164,17 +183,25 @@ impl Waiting {
 /// Says how much came, and what did not reach the journal.
 fn summarise(stats: &Stats, came: &Came, explained: u64) {
     let kept = stats.receiver().accepted();
-    let callbacks = count(kept, "callback was", "callbacks were");
+    const CALLBACKS: Noun = Noun::new("callback was", "callbacks were", "条回调");
     let silent = match kept.saturating_sub(explained) {
-        0 => String::new(),
-        more => format!(", {more} without an explanation"),
+        0 => Phrase::default(),
+        more => phrase!(", {more} without an explanation", "，其中 {more} 条没有解释", more = more),
     };
-    say!("qopen: {callbacks} kept and answered success{silent}");
+    tell!(
+        "{callbacks} kept and answered success{silent}",
+        "{callbacks}已保存并应答 success{silent}",
+        callbacks = CALLBACKS.count(kept),
+        silent = silent,
+    );
     let findings = came.findings();
     for finding in findings.iter().filter(|it| it.is_of_refused()) {
         say!("qopen: {}", finding.sentence().shown());
     }
     if kept == 0 && findings.is_empty() {
-        say!("qopen: nothing came; does the console's callback URL lead to this listener?");
+        tell!(
+            "nothing came; does the console's callback URL lead to this listener?",
+            "没有收到任何请求；平台后台的回调 URL 是否通向本监听器？",
+        );
     }
 }

@@ -14,6 +14,7 @@ use qopen::callback::{Keyring, RejectReason};
 use tokio::sync::mpsc;
 
 use crate::explain::Steps;
+use crate::lang::phrase;
 use crate::report::Came;
 use crate::say::one_line;
 use crate::topics::{self, callbacks};
@@ -95,7 +96,13 @@ impl Explained {
             return lines;
         }
         let (path, code) = (one_line(path), status.as_u16());
-        let title = format!("refused request, {method} {path}, answered {code}:");
-        std::iter::once(title).chain(lines).collect()
+        let title = phrase!(
+            "refused request, {method} {path}, answered {code}:",
+            "被拒绝的请求，{method} {path}，应答 {code}：",
+            method = method,
+            path = path,
+            code = code,
+        );
+        std::iter::once(title.shown().to_owned()).chain(lines).collect()
     }
 }

@@ -8,9 +8,11 @@ use qopen::mysql::MysqlSink;
 use qopen::postgres::PostgresSink;
 use qopen::sink::{Sink, SinkError, shown_path};
 use qopen::sqlite::SqliteSink;
+use qopen::types::Upgrade;
 
 use crate::database;
 use crate::exit::Failure;
+use crate::lang::{Phrase, THE_OUTPUT, phrase};
 use crate::values::sqlite::SqliteFile;
 
 /// A database of lists.
@@ -26,7 +28,7 @@ impl ListDatabase {
     /// Returns the database at a place; `None` if the place is a file or a folder. Nothing is opened yet.
     pub(crate) fn at(out: &Path) -> Result<Option<Self>, Failure> {
         let file = SqliteFile::of(out);
-        if let Some(file) = file.map_err(|why| Failure::usage(format!("the output: {why}")))? {
+        if let Some(file) = file.map_err(|why| Failure::usage(Phrase::about(THE_OUTPUT, why)))? {
             let sink = SqliteSink::new(file.path);
             let sink = match file.wait {
                 Some(wait) => sink.busy_timeout(wait),
@@ -39,19 +41,19 @@ impl ListDatabase {
             return Self::mysql(url).map(Some);
         }
         let sink = PostgresSink::new(url);
-        let sink = sink.map_err(|error| Failure::usage_of("the output", &error))?;
+        let sink = sink.map_err(|error| Failure::usage_of(THE_OUTPUT, &error))?;
         Ok(Some(Self::Postgres(sink)))
     }
 
     #[cfg(feature = "mysql")]
     fn mysql(url: &str) -> Result<Self, Failure> {
         let sink = MysqlSink::new(url);
-        sink.map(Self::Mysql).map_err(|error| Failure::usage_of("the output", &error))
+        sink.map(Self::Mysql).map_err(|error| Failure::usage_of(THE_OUTPUT, &error))
     }
 
     #[cfg(not(feature = "mysql"))]
     fn mysql(_: &str) -> Result<Self, Failure> {
-        Err(Failure::usage(format!("the output: {}", database::NO_MYSQL)))
+        Err(Failure::usage(Phrase::about(THE_OUTPUT, database::NO_MYSQL)))
     }
 
     pub(crate) fn in_folder(self, folder: Option<&Path>) -> Self {
@@ -94,21 +96,44 @@ impl ListDatabase {
 
     /// Finds failures before the pages come.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        let checked = self.sink().check();
-        let Err(error) = checked else { return Ok(()) };
-        let what = match (self, &error) {
+        self.sink().check().map_err(|error| self.failure(&error))
+    }
+
+    /// Looks at what a migration would do. Changes nothing. Blocks.
+    pub(crate) fn examine(&self) -> Result<Upgrade, SinkError> {
+        match self {
+            Self::Postgres(sink) => sink.examine(),
+            Self::Sqlite(sink) => sink.examine(),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(sink) => sink.examine(),
+        }
+    }
+
+    /// Whether a server has the database.
+    pub(crate) fn is_on_a_server(&self) -> bool {
+        !matches!(self, Self::Sqlite(_))
+    }
+
+    /// An error of the database, with the place.
+    pub(crate) fn failure(&self, error: &SinkError) -> Failure {
+        let what = match (self, error) {
             (Self::Sqlite(_), SinkError::NoFolder { .. }) => {
-                return Err(Failure::usage_of("the output", &error));
+                return Failure::usage_of(THE_OUTPUT, error);
             }
             (Self::Sqlite(sink), _) => {
-                format!("lists cannot be published to {}", shown_path(sink.path()))
+                phrase!(
+                    "lists cannot be published to {place}",
+                    "无法将列表发布到 {place}",
+                    place = shown_path(sink.path()),
+                )
             }
-            (_, SinkError::Database(_) | SinkError::TimedOut { .. }) => format!(
-                "lists cannot be published to {}; is the database up, and is --out right?",
-                self.location()
+            (_, SinkError::Database(_) | SinkError::TimedOut { .. }) => phrase!(
+                "lists cannot be published to {place}; is the database up, and is --out right?",
+                "无法将列表发布到 {place}；数据库是否在运行，--out 是否正确？",
+                place = self.location(),
             ),
-            _ => return Err(Failure::usage_of("the output", &error)),
+            _ => return Failure::usage_of(THE_OUTPUT, error),
         };
-        Err(Failure::output(&what, &error))
+        Failure::output(what, error)
     }
 }

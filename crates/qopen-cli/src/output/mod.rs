@@ -13,6 +13,7 @@ use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
 
 use crate::exit::{Exit, Failure};
 use crate::format::{Layout, OutputFormat, singer};
+use crate::lang::{Phrase, THE_OUTPUT, phrase};
 use crate::say;
 use database::ListDatabase;
 
@@ -110,15 +111,18 @@ impl Output {
 
     /// Finds failures of the output before the pages come.
     pub(crate) fn check(&self, robots: &[&str]) -> Result<(), Failure> {
-        let fails = |error: SinkError| Failure::usage_of("the output", &error);
+        let fails = |error: SinkError| Failure::usage_of(THE_OUTPUT, &error);
         if let Some(why) = robots.iter().find_map(|robot| self.cannot_name(robot)) {
-            return Err(Failure::usage(format!("the output: {why}")));
+            return Err(Failure::usage(Phrase::about(THE_OUTPUT, why)));
         }
         match self {
-            Self::Stdout(..) if say::is_closed() => {
-                let closed = std::io::Error::other("it is closed");
-                Err(Failure::output("standard output cannot be written", &closed))
-            }
+            Self::Stdout(..) if say::is_closed() => Err(Failure::new(
+                Exit::Output,
+                phrase!(
+                    "standard output cannot be written: it is closed",
+                    "标准输出无法写入：它已关闭",
+                ),
+            )),
             Self::Stdout(layout, folder) => {
                 layout.stdout(folder.as_deref(), None).check().map_err(fails)
             }
@@ -129,8 +133,8 @@ impl Output {
                 self.unattributed().sweep();
                 let fails = |error: SinkError| match &error {
                     // The folder is right, and a list in it was replaced.
-                    SinkError::NotAFile { .. } => Failure::output("the output", &error),
-                    error => Failure::usage_of("the output", error),
+                    SinkError::NotAFile { .. } => Failure::output(THE_OUTPUT, &error),
+                    error => Failure::usage_of(THE_OUTPUT, error),
                 };
                 robots.iter().try_for_each(|robot| self.file(robot).check().map_err(fails))
             }
@@ -146,10 +150,11 @@ impl Output {
         if new_baseline || !changes.is_file() {
             return Ok(());
         }
-        let message = format!(
-            "the output: {} is a folder, and {} describes a list in a file of that name; restore the list, or publish with --new-baseline to start anew in the folder",
-            shown_path(&folder),
-            shown_path(&changes)
+        let message = phrase!(
+            "the output: {folder} is a folder, and {changes} describes a list in a file of that name; restore the list, or publish with --new-baseline to start anew in the folder",
+            "输出位置：{folder} 是文件夹，而 {changes} 描述的是同名文件中的列表；请恢复该列表，或用 --new-baseline 在文件夹中重新开始",
+            folder = shown_path(&folder),
+            changes = shown_path(&changes),
         );
         Err(Failure::new(Exit::Output, message))
     }

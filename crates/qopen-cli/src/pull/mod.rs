@@ -74,7 +74,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     drop(known);
     let receiving = &args.receiving;
     let (listener, _) = settings.listener()?;
-    let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
+    let socket = wiring::listen(settings.listen()?, wiring::CALLBACKS, "--listen").await?;
     let mut builder = wiring::client(sender, receiving, &settings, &journal)?;
     if let Some(forwarder) = settings.forwarder(receiving.forward.as_deref())? {
         // The process ends with the list, so an event that its listener refused must wait at the platform.
@@ -84,7 +84,9 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let events = Arc::new(RobotEvents::default());
     let observed = Arc::clone(&events);
     let builder = builder.other_event_observer(move |event| drop(observed.take(event)));
-    let client = builder.build().map_err(|error| Failure::unexpected("the client", &error))?;
+    let client = builder
+        .build()
+        .map_err(|error| Failure::unexpected(phrase!("the client", "客户端"), &error))?;
     output.check(&wanted.robots())?;
     let spare = wanted.resumed.iter().chain(&wanted.replaced).map(|it| it.pull.clone()).collect();
     let gone = crate::journal::expire(&*journal, receiving.retain, &spare).await;

@@ -33,10 +33,11 @@ use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::Layout;
 use crate::guards::Guards;
+use crate::lang::{Phrase, THE_JOURNAL, phrase};
 use crate::output::Output;
 use crate::report::count;
 use crate::robot_events::RobotEvents;
-use crate::say::{self, caution, say};
+use crate::say::{self, caution, say, tell};
 use crate::settings::Settings;
 use crate::topics::warnings;
 use crate::values::out::{is_database, refuse_scheme};
@@ -71,12 +72,13 @@ pub(crate) async fn run(
     let console = ConsoleOptions::of(&settings)?;
     let location = settings.journal()?;
     if args.role != Role::Both && !location.is_shared() {
-        return Err(Failure::usage(
+        return Err(Failure::usage(phrase!(
             "--role: a journal in a folder belongs to one process, which does both; share one with --journal",
-        ));
+            "--role：文件夹中的持久化存储属于一个进程，由它兼做两者；共享请用 --journal",
+        )));
     }
     if args.migrate {
-        let migrated = location.migrate().await;
+        let migrated = crate::journal::migrate(&location).await;
         migrated.map_err(|error| crate::journal::cannot_open(&location, &error))?;
     }
     let journal = crate::journal::open_at(&location).await?;
@@ -86,9 +88,9 @@ pub(crate) async fn run(
     let control_listener = Listener::new(limits);
     let callbacks = match args.role {
         Role::Worker => None,
-        _ => Some(wiring::listen(settings.listen()?, "callbacks", "--listen").await?),
+        _ => Some(wiring::listen(settings.listen()?, wiring::CALLBACKS, "--listen").await?),
     };
-    let control = wiring::listen(address, "control", "--control").await?;
+    let control = wiring::listen(address, wiring::CONTROL, "--control").await?;
     say::by_thread();
     say::with_times();
     let retain = args.receiving.retain;
@@ -124,14 +126,20 @@ pub(crate) async fn run(
             Some(output)
         }
         Some(folder) => {
-            let message = format!("--out: {} is not a folder", shown_path(folder));
-            return Err(Failure::usage(message));
+            return Err(Failure::usage(phrase!(
+                "--out: {folder} is not a folder",
+                "--out：{folder} 不是文件夹",
+                folder = shown_path(folder),
+            )));
         }
     };
     let schedules = match args.role {
         Role::Receiver => {
             if !settings.schedule.is_empty() {
-                say!("qopen: schedules are left to workers; --role receiver starts no pull");
+                tell!(
+                    "schedules are left to workers; --role receiver starts no pull",
+                    "定时任务由工作进程执行；--role receiver 不发起拉取",
+                );
             }
             None
         }
@@ -182,8 +190,12 @@ pub(crate) async fn run(
         say_where(callbacks, &settings, tls.is_some());
     }
     let noted = Noted::leave(location.as_folder(), &control);
-    say!("qopen: control on http://{}/v1/pulls, described by /openapi.json", at(&control));
-    say!("qopen: console on http://{}/console", at(&control));
+    tell!(
+        "control on http://{at}/v1/pulls, described by /openapi.json",
+        "控制接口位于 http://{at}/v1/pulls，说明见 /openapi.json",
+        at = at(&control),
+    );
+    tell!("console on http://{at}/console", "控制台位于 http://{at}/console", at = at(&control));
     let token = token.cloned();
     let client = service.client.clone();
     let supervisor = Supervisor::of_environment();
@@ -308,13 +320,14 @@ fn layout(args: &ServeArgs) -> Result<Layout, Failure> {
             args.layout.at(out, Layout::default())
         }
         Some(out) => {
-            let fails = |reason| Failure::usage(format!("--out: {reason}"));
+            let fails = |why| Failure::usage(Phrase::about("--out", why));
             refuse_scheme(out).map_err(fails).map(|()| Layout::default())
         }
         None if args.layout.is_nothing() => Ok(Layout::default()),
-        None => Err(Failure::usage(
+        None => Err(Failure::usage(phrase!(
             "--format, --bom, --csv-safe and --labels need a place of lists; give --out FOLDER",
-        )),
+            "--format、--bom、--csv-safe 和 --labels 需要列表的位置；请给出 --out FOLDER",
+        ))),
     }
 }
 
@@ -362,10 +375,14 @@ async fn queued(
     let (counts, forwards) = (Arc::new(DeliveryCounts::default()), forwarder.is_some());
     if !forwards && endpoints.is_empty() {
         let waiting = journal.backlog().await;
-        let waiting = waiting.map_err(|error| Failure::unexpected("the journal", &error))?.events;
+        let waiting = waiting.map_err(|error| Failure::unexpected(THE_JOURNAL, &error))?.events;
         if waiting > 0 {
-            let events = count(waiting, "event waits", "events wait");
-            say!("qopen: {events} to be forwarded; forward them with --forward URL");
+            tell!(
+                "{events} to be forwarded; forward them with --forward URL",
+                "{n} 个事件等待转发；请用 --forward URL 转发",
+                events = count(waiting, "event waits", "events wait"),
+                n = waiting,
+            );
         }
         return Ok(Queued { queue: None, forwards, webhooks: None, counts });
     }
@@ -386,7 +403,13 @@ async fn queued(
 fn say_where(callbacks: &TcpListener, settings: &Settings, tls: bool) {
     let path = settings.callback_path().unwrap_or_default();
     let scheme = if tls { "https" } else { "http" };
-    say!("qopen: callbacks on {scheme}://{}{path}", at(callbacks));
+    tell!(
+        "callbacks on {scheme}://{at}{path}",
+        "回调监听于 {scheme}://{at}{path}",
+        scheme = scheme,
+        at = at(callbacks),
+        path = path,
+    );
 }
 
 fn at(listener: &TcpListener) -> String {

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use qopen::Client;
 use qopen::callback::listener::Tls;
+use tracing::Level;
 
 use super::notify::Supervisor;
 use super::schedule::Schedules;
 use crate::args::Common;
 use crate::exit::{Failure, chain};
 use crate::format;
-use crate::say::say;
+use crate::lang::{Text, phrase};
+use crate::say::{self, say, tell};
 use crate::settings::{
     self, APP_KEY, CALLBACK_TOKEN, CALLBACK_TOKEN_NEXT, ENCODING_AES_KEY, ENCODING_AES_KEY_NEXT,
     Settings, Spec, TIME_ZONE,
@@ -66,13 +68,24 @@ impl Running {
             self.supervisor.reloading();
             match self.reload() {
                 Ok(()) => {
-                    let tls = if self.tls.is_some() { ", TLS certificates" } else { "" };
-                    let schedules = if self.schedules.is_some() { " and schedules" } else { "" };
-                    say!("qopen: callback keys{tls}{schedules} were read again");
+                    let nothing = Text::new("", "");
+                    let tls = Text::new(", TLS certificates", "、TLS 证书");
+                    let schedules = Text::new(" and schedules", "和定时任务");
+                    tell!(
+                        "callback keys{tls}{schedules} were read again",
+                        "已重新读取回调密钥{tls}{schedules}",
+                        tls = if self.tls.is_some() { tls } else { nothing },
+                        schedules = if self.schedules.is_some() { schedules } else { nothing },
+                    );
                 }
-                Err(failure) => say!(
-                    "qopen: reload failed, keeping the current keys, certificates and schedules: {failure}"
-                ),
+                Err(failure) => {
+                    let said = phrase!(
+                        "reload failed, keeping the current keys, certificates and schedules: {why}",
+                        "重新读取失败，沿用当前的密钥、证书和定时任务：{why}",
+                        why = failure.message(),
+                    );
+                    say::remark(Level::WARN, failure.topic(), &said);
+                }
             }
             self.supervisor.ready();
         }
@@ -82,17 +95,26 @@ impl Running {
         let new = Settings::load(&self.flags)?;
         new.warn();
         if let (Some(file), None) = (&self.settings.file, &new.file) {
-            return Err(Failure::usage(format!("{} is gone; restore it", file.display())));
+            return Err(Failure::usage(phrase!(
+                "{file} is gone; restore it",
+                "{file} 不见了；请恢复它",
+                file = file.display(),
+            )));
         }
         let changed = new.changed_since(&self.settings, &EXCHANGED);
         if changed.contains(&APP_KEY.name) {
             // Requests would continue with the other key.
-            return Err(Failure::usage("the app key has changed; restart the process to use it"));
+            return Err(Failure::usage(phrase!(
+                "the app key has changed; restart the process to use it",
+                "应用 key 已改变；请重启进程以使用它",
+            )));
         }
         let ring = new.ring()?;
         let jobs = self.schedules.as_ref().map(|it| it.read(&new)).transpose()?;
         if let Some(tls) = &self.tls {
-            tls.reload().map_err(|error| Failure::usage_of("the TLS certificates", &error))?;
+            tls.reload().map_err(|error| {
+                Failure::usage_of(phrase!("the TLS certificates", "TLS 证书"), &error)
+            })?;
         }
         self.client.replace_keyring(ring);
         format::use_zone(new.time_zone());
@@ -100,14 +122,22 @@ impl Running {
             schedules.replace(jobs);
         }
         if !changed.is_empty() {
-            say!("qopen: changed, and used from the next start on: {}", changed.join(", "));
+            tell!(
+                "changed, and used from the next start on: {names}",
+                "以下设置已改变，下次启动后生效：{names}",
+                names = changed.join(", "),
+            );
         }
         for spec in
             settings::ALL.iter().filter(|spec| EXCHANGED.iter().any(|it| it.name == spec.name))
         {
             if new.overridden.iter().any(|name| name == spec.name) {
-                let (name, env) = (spec.name, spec.env);
-                say!("qopen: {name} in the settings file is not used: {env} comes before it");
+                tell!(
+                    "{name} in the settings file is not used: {env} comes before it",
+                    "设置文件中的 {name} 未使用：{env} 优先于它",
+                    name = spec.name,
+                    env = spec.env,
+                );
             }
         }
         Ok(())

@@ -37,33 +37,44 @@ pub(super) struct InFile {
 
 /// Reads the file. `None` if it does not exist and was not named.
 pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failure> {
-    let wrong = |what: &str| wrong(path, what);
+    let wrong = |what: Phrase| wrong(path, what);
     let bytes = match std::fs::read(path) {
         Ok(bytes) => Zeroizing::new(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !explicit => return Ok(None),
         Err(_) if path.is_dir() => {
-            return Err(wrong("it is a folder; name the file in it, as in --config qopen.toml"));
+            return Err(wrong(phrase!(
+                "it is a folder; name the file in it, as in --config qopen.toml",
+                "它是文件夹；请写出其中的文件，例如 --config qopen.toml",
+            )));
         }
         Err(error) => {
-            let from = if explicit { " (from --config)" } else { "" };
-            let what = format!("the settings file {}{from}", path.display());
-            return Err(Failure::usage_of(&what, &error));
+            let from = match explicit {
+                true => Text::new(" (from --config)", "（来自 --config）"),
+                false => Text::new("", ""),
+            };
+            let what = phrase!("{file}{from}", "{file}{from}", file = named(path), from = from);
+            return Err(Failure::usage_of(what, &error));
         }
     };
     parse(path, bytes).map(Some)
 }
 
-fn wrong(path: &Path, what: &str) -> Failure {
-    Failure::usage(format!("the settings file {}: {what}", path.display()))
+/// The file in messages.
+fn named(path: &Path) -> Phrase {
+    phrase!("the settings file {it}", "设置文件 {it}", it = path.display())
+}
+
+fn wrong(path: &Path, what: Phrase) -> Failure {
+    Failure::usage(Phrase::about(named(path), what))
 }
 
 /// Reads the text of a settings file, which `path` names.
 pub(super) fn parse(path: &Path, bytes: Zeroizing<Vec<u8>>) -> Result<InFile, Failure> {
-    let wrong = |what: &str| wrong(path, what);
-    let text = decode(bytes).map_err(|what| wrong(&what))?;
+    let wrong = |what: Phrase| wrong(path, what);
+    let text = decode(bytes).map_err(wrong)?;
     // The parser's own message quotes the line, and the line may hold a secret.
     let table: toml::Table = toml::from_str(&text)
-        .map_err(|error| wrong(&mistakes::diagnose(&text, error.span().map(|it| it.start))))?;
+        .map_err(|error| wrong(mistakes::diagnose(&text, error.span().map(|it| it.start))))?;
     // Any text may be a secret. It is wiped even if the rest is wrong.
     let table: Vec<(String, Result<Secret, toml::Value>)> = table
         .into_iter()
@@ -78,7 +89,7 @@ pub(super) fn parse(path: &Path, bytes: Zeroizing<Vec<u8>>) -> Result<InFile, Fa
             Ok(()) => {}
             Err(what) => {
                 let spec = ALL.iter().find(|spec| spec.name == name);
-                let problem = wrong(&what);
+                let problem = wrong(what);
                 found.problems.push(match spec {
                     Some(spec) => problem.of_setting(spec.name),
                     None => problem,
@@ -94,7 +105,7 @@ fn entry(
     name: &str,
     value: Result<Secret, toml::Value>,
     found: &mut InFile,
-) -> Result<(), String> {
+) -> Result<(), Phrase> {
     let spec = ALL.iter().find(|spec| spec.name == name);
     let value = match (value, spec) {
         (Err(value @ toml::Value::Array(_)), None) if name == "schedule" => {
@@ -106,21 +117,24 @@ fn entry(
             return Ok(());
         }
         (Err(toml::Value::Table(_)), None) if name == "schedule" => {
-            return Err(
-                "a schedule is a list; write [[schedule]] in two pairs of brackets".to_owned()
-            );
+            return Err(phrase!(
+                "a schedule is a list; write [[schedule]] in two pairs of brackets",
+                "定时任务是列表；请用两对方括号写 [[schedule]]",
+            ));
         }
         (value, None) if name == "schedule" => {
             // A value other than a table has no secret.
             let value = value.err().unwrap_or_else(|| toml::Value::String(String::new()));
-            return Found::all(value).map(|schedule| found.schedule = schedule);
+            found.schedule = Found::all(value)?;
+            return Ok(());
         }
         (value, None) if name == "webhook" => {
             let value = value.err().unwrap_or_else(|| toml::Value::String(String::new()));
             if let Some(what) = mistakes::swallowed(&value, "[[webhook]]") {
                 return Err(what);
             }
-            return webhook::Found::all(value).map(|webhooks| found.webhooks = webhooks);
+            found.webhooks = webhook::Found::all(value)?;
+            return Ok(());
         }
         (value, None) => return Err(mistakes::unknown(text, name, value.err().as_ref())),
         (Ok(value), Some(_)) => value,
@@ -128,23 +142,32 @@ fn entry(
             switch.to_string().into()
         }
         (Err(_), Some(spec)) if spec.kind == Kind::Switch => {
-            let line = mistakes::line_of(text, name).map(|it| format!("line {it}: "));
-            let line = line.unwrap_or_default();
-            return Err(format!("{line}`{name}` must be true or false, like {name} = true"));
+            return Err(phrase!(
+                "{line}`{name}` must be true or false, like {name} = true",
+                "{line}`{name}` 必须是 true 或 false，例如 {name} = true",
+                line = mistakes::line(text, name),
+                name = name,
+            ));
         }
         (Err(toml::Value::Integer(number)), Some(spec)) if spec.takes_integer() => {
             number.to_string().into()
         }
         (Err(_), Some(spec)) if spec.is_number() => {
-            let line = mistakes::line_of(text, name).map(|it| format!("line {it}: "));
-            let (line, example) = (line.unwrap_or_default(), spec.example);
-            return Err(format!("{line}`{name}` must be a whole number, like {name} = {example}"));
+            return Err(phrase!(
+                "{line}`{name}` must be a whole number, like {name} = {example}",
+                "{line}`{name}` 必须是整数，例如 {name} = {example}",
+                line = mistakes::line(text, name),
+                name = name,
+                example = spec.example,
+            ));
         }
         (Err(_), Some(spec)) => {
-            let line = mistakes::line_of(text, name).map(|it| format!("line {it}: "));
-            let (line, example) = (line.unwrap_or_default(), spec.example);
-            return Err(format!(
-                "{line}`{name}` must be a string in quotes, like {name} = \"{example}\""
+            return Err(phrase!(
+                "{line}`{name}` must be a string in quotes, like {name} = \"{example}\"",
+                "{line}`{name}` 必须是带引号的字符串，例如 {name} = \"{example}\"",
+                line = mistakes::line(text, name),
+                name = name,
+                example = spec.example,
             ));
         }
     };

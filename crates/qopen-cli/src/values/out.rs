@@ -69,7 +69,7 @@ const OPAQUE: [&str; 15] = [
 pub(crate) fn refuse_scheme(out: &Path) -> Result<(), String> {
     #[cfg(not(feature = "mysql"))]
     if database::of(out).is_some_and(database::is_mysql) {
-        return Err(database::NO_MYSQL.to_owned());
+        return Err(database::NO_MYSQL.en.to_owned());
     }
     let is_sqlite = SqliteFile::of(out)?.is_some_and(|it| it.has_scheme);
     if database::of(out).is_some() || is_sqlite || out.exists() {

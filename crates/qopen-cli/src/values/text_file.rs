@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::lang::{Phrase, phrase};
+
 /// The byte order mark with which some editors begin a file in UTF-8.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -12,12 +14,13 @@ const UTF_16: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
 ///
 /// # Errors
 /// The bytes are UTF-16.
-pub(crate) fn refuse_utf16(bytes: &[u8]) -> Result<(), String> {
+pub(crate) fn refuse_utf16(bytes: &[u8]) -> Result<(), Phrase> {
     match UTF_16.iter().any(|mark| bytes.starts_with(mark)) {
         false => Ok(()),
-        true => {
-            Err("it is not UTF-8 but UTF-16; save it again, with the encoding UTF-8".to_owned())
-        }
+        true => Err(phrase!(
+            "it is not UTF-8 but UTF-16; save it again, with the encoding UTF-8",
+            "它的编码是 UTF-16 而不是 UTF-8；请以 UTF-8 编码重新保存",
+        )),
     }
 }
 
@@ -25,7 +28,7 @@ pub(crate) fn refuse_utf16(bytes: &[u8]) -> Result<(), String> {
 ///
 /// # Errors
 /// The file is not UTF-8 text. The reason names the encoding or the line.
-pub(crate) fn decode(bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, String> {
+pub(crate) fn decode(bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, Phrase> {
     let beginning = bytes.get(..64).unwrap_or(&bytes);
     // Every second byte of a Latin text in UTF-16 without a byte order mark is 0.
     let zeros = beginning.iter().filter(|it| **it == 0).count();
@@ -38,7 +41,11 @@ pub(crate) fn decode(bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, Str
         Err(error) => {
             let before = &bytes[..error.valid_up_to()];
             let line = before.iter().filter(|it| **it == b'\n').count() + 1;
-            Err(format!("line {line} is not UTF-8; save the file again, with the encoding UTF-8"))
+            Err(phrase!(
+                "line {line} is not UTF-8; save the file again, with the encoding UTF-8",
+                "第 {line} 行不是 UTF-8；请以 UTF-8 编码重新保存文件",
+                line = line,
+            ))
         }
     }
 }
@@ -49,7 +56,10 @@ mod tests {
 
     #[test]
     fn only_utf8_is_a_text_and_the_line_that_is_not_is_named() {
-        let decode = |bytes: &[u8]| decode(Zeroizing::new(bytes.to_vec())).map(|it| it.to_string());
+        let decode = |bytes: &[u8]| {
+            let text = decode(Zeroizing::new(bytes.to_vec())).map(|it| it.to_string());
+            text.map_err(|it| it.english().to_owned())
+        };
         assert_eq!(decode(b"\xEF\xBB\xBFa\r\nb"), Ok("a\r\nb".to_owned()));
         assert_eq!(decode(b""), Ok(String::new()));
         assert_eq!(decode(b"a\rb\r"), Ok("a\nb\n".to_owned()));

@@ -4,6 +4,8 @@
 
 #[cfg(target_os = "linux")]
 mod alerts;
+#[cfg(unix)]
+mod backups;
 #[cfg(target_os = "linux")]
 mod basis;
 mod beside;
@@ -112,6 +114,8 @@ mod terminal;
 mod texts;
 #[cfg(unix)]
 mod troubles;
+#[cfg(unix)]
+mod upgrades;
 mod verified;
 mod webhooks;
 mod xlsx;

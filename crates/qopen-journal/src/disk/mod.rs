@@ -5,6 +5,7 @@ mod allocate;
 mod at;
 mod compaction;
 mod events;
+mod examine;
 mod expiry;
 mod faults;
 mod folder;
@@ -27,20 +28,20 @@ mod writer;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
-use qopen_types::{Digest, FormatChange, MarkId, RobotId, Upgrade};
+use qopen_types::{Digest, MarkId, RobotId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::claims::{Claims, SingleProcess};
 use crate::pack::LARGE;
 use crate::{
-    Appended, Durability, Examined, Expired, Journal, JournalError, JournalStats, JournalSummary,
+    Appended, Durability, Expired, Journal, JournalError, JournalStats, JournalSummary,
     Maintenance, Note, Noted, PageRecord, Payload, PullId, PullOutline, PullState, Quarantined,
     Report,
 };
@@ -128,43 +129,6 @@ impl DiskJournal {
         let (jobs, thread) = (Some(jobs), Some(thread));
         let (claims, lock) = (Claims::default(), Mutex::new(lock));
         Ok(Self { shared, jobs, thread, report, claims, lock })
-    }
-
-    /// Whether the folder is a copy of a journal's, which has not been [settled](Self::settle).
-    pub(crate) fn is_copy(&self) -> bool {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).is_copy
-    }
-
-    /// Notes that the copy is the journal from now on.
-    pub(crate) fn settle(&self) -> Result<(), JournalError> {
-        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let failed = |error| unavailable(Arc::new(At::new(lock::path(&self.shared.folder), error)));
-        lock.settle().map_err(failed)
-    }
-
-    /// Looks at the journal in a folder, without opening it: writes nothing, and takes no lock.
-    pub(crate) fn examine(folder: &Path) -> Result<Examined, JournalError> {
-        let seen = lock::look(folder)?;
-        let written = u64::from(segment::FORMAT);
-        let found = recover::earliest_format(folder)?.map(u64::from);
-        let change = match found {
-            None => FormatChange::Made,
-            Some(found) if found == written => FormatChange::None,
-            Some(_) => FormatChange::WrittenOn,
-        };
-        let report = match &seen.holder {
-            // The end of a log that is being written looks like damage.
-            Some(_) => Report::default(),
-            None => recover::load(folder)?.report,
-        };
-        let upgrade = Some(Upgrade::new(found, written, change));
-        Ok(Examined { upgrade, report, holder: seen.holder, is_restored: seen.is_copy })
-    }
-
-    /// The result of the check at opening.
-    #[must_use]
-    pub fn report(&self) -> &Report {
-        &self.report
     }
 
     async fn keep_note_of(

@@ -47,7 +47,7 @@ impl Backend for PostgresBackend {
         database.check_session().await.map_err(away)?;
         let steps = database.migrate(&SCHEMA).await.map_err(away)?;
         let Some(doubted) = home::settle(database).await? else { return Ok(steps) };
-        tracing::warn!(
+        tracing::info!(
             pulls = doubted,
             "the journal was restored from a backup: pages that were acknowledged after the backup are missing, so \
              that no unfinished pull is complete until the item in quarantine is released"
@@ -56,6 +56,7 @@ impl Backend for PostgresBackend {
     }
 
     async fn examine(&self) -> Result<Examined, JournalError> {
+        self.database.check_session().await.map_err(away)?;
         let client = self.database.read_only().await.map_err(away)?;
         let upgrade = SCHEMA.examine(&client).await.map_err(away)?;
         let mut examined = Examined::default();
@@ -64,9 +65,12 @@ impl Backend for PostgresBackend {
             let pulls: i64 = client.query_one(pulls, &[]).await.map_err(failed)?.get(0);
             examined.report.pulls = pulls.unsigned_abs();
         }
-        if upgrade.is_nothing() {
-            examined.is_restored = home::is_restored(&client).await.map_err(failed)?;
-        }
+        examined.is_restored = match upgrade.found {
+            None => false,
+            Some(_) if upgrade.is_nothing() => home::is_restored(&client).await.map_err(failed)?,
+            // An earlier version has no home.
+            Some(_) => home::is_ahead(&client).await.map_err(failed)?,
+        };
         examined.upgrade = Some(upgrade);
         Ok(examined)
     }

@@ -32,6 +32,11 @@ const MEND: &str = "
     -- Until unfinished pulls are doubted, the home is no place.
     UPDATE qopen_journal.identity SET home = ''";
 
+/// Whether the journal has transaction numbers of the future, in tables of any version.
+pub(super) async fn is_ahead(client: &Client) -> Result<bool, Error> {
+    Ok(client.query_one(&format!("SELECT EXISTS ({IS_AHEAD})"), &[]).await?.get(0))
+}
+
 /// Whether the journal was restored from a dump, and no process has counted that yet.
 pub(super) async fn is_restored(client: &Client) -> Result<bool, Error> {
     let read = format!(

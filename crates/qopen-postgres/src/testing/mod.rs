@@ -212,6 +212,12 @@ impl Server {
         process.wait().map(drop)
     }
 
+    /// The folder of the server's programs.
+    #[must_use]
+    pub fn programs(&self) -> &Path {
+        &self.programs
+    }
+
     /// A client program of the server for one of its databases, such as `pg_dump`. Returns `None`, with a message on
     /// standard error, if it is not installed.
     ///

@@ -21,7 +21,7 @@ async fn the_journal_conforms_and_is_the_same_to_every_process() {
     let used = Mutex::new(Vec::new());
     check(async |case| {
         let url = server.create(case.name()).await.unwrap();
-        assert_eq!(PostgresBackend::new(&url).unwrap().migrate().await.unwrap(), 3);
+        assert_eq!(PostgresBackend::new(&url).unwrap().migrate().await.unwrap(), 4);
         let (journal, other) = (open(&url).await, open(&url).await);
         assert_eq!(journal.durability(), Durability::ServerCommit);
         used.lock().unwrap().push(url);
@@ -55,7 +55,7 @@ async fn any_number_of_processes_may_migrate_at_once() {
     for done in migrating {
         steps += done.await.unwrap();
     }
-    assert_eq!(steps, 3);
+    assert_eq!(steps, 4);
     assert!(backend.exists().await.unwrap() && backend.is_shared());
     backend.open().await.unwrap();
 }

@@ -186,3 +186,29 @@ async fn a_pooler_with_tls_is_checked_like_a_server() {
     // The pooler refuses what is not encrypted.
     reach(&pooler.url(), "localhost", "sslmode=disable").await.unwrap_err();
 }
+
+/// The command of docs/OPERATIONS.md makes a certificate that is trusted.
+#[tokio::test]
+async fn the_documented_command_makes_a_certificate_for_a_server() {
+    const OPERATIONS: &str = include_str!("../../../../docs/OPERATIONS.md");
+    let begin = OPERATIONS.find("\nopenssl req").expect("the command") + 1;
+    let command = OPERATIONS[begin..].split_once("\n```").expect("its end").0;
+    let folder = tempfile::tempdir().unwrap();
+    let command = command.replace("db.example", "localhost");
+    let mut shell = std::process::Command::new("sh");
+    let made = shell.args(["-ec", &command]).current_dir(folder.path()).output().unwrap();
+    if made.status.code() == Some(127) {
+        let is_required = std::env::var("QOPEN_TEST_POSTGRES").as_deref() == Ok("required");
+        assert!(!is_required, "QOPEN_TEST_POSTGRES is required, and openssl was not found");
+        eprintln!("SKIP: openssl not found; the documented command is not tested");
+        return;
+    }
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    let (certificate, key) = (read("server.crt"), read("server.key"));
+    let server = Certificate { certificate: &certificate, key: &key };
+    let Some(server) = Server::start_with_tls(server) else { return };
+    let file = folder.path().join("server.crt");
+    let query = format!("sslmode=verify-full&sslrootcert={}", file.display());
+    reach(&server.url(), "localhost", &query).await.unwrap();
+}

@@ -327,7 +327,8 @@ class Assembler:
         """A pull's state and figures, while it is open or remembered."""
 
     def accounts(self, robot: str, mark: str) -> List[Account]:
-        """The accounts of a pull so far, sorted by their ids. The list is complete once `Completed` came.
+        """The accounts of a pull so far, sorted by their ids. The list is complete once `Completed` came. After
+        `Forgotten`, the accounts remain until the next call of `events`.
 
         Raises `PullError`: `unknown`, `no_accounts`.
         """
@@ -628,7 +629,7 @@ class Revised:
 
 @final
 class Forgotten:
-    """An ended pull was forgotten, with its accounts. Its last event."""
+    """An ended pull was forgotten. Its last event."""
 
     @property
     def robot(self) -> str:

@@ -17,7 +17,7 @@ const LONGEST: u64 = 16 << 20;
 /// How far a log was read.
 ///
 /// The bytes before the offset recognise the file, whatever its name is by now. A shorter file than the window is
-/// recognised by all that was read of it.
+/// recognised by all that was read of it. Lines carry their time, so that no truncated file begins as it did before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// Bytes that were read. The next line begins there.

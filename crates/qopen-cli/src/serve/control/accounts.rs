@@ -89,7 +89,7 @@ pub(super) async fn accounts(
     let (revision, complete) = (list.revision(), list.revision() > 0);
     if !complete && !partial {
         let why = why_incomplete(&state);
-        return Err(Refusal(StatusCode::CONFLICT, needs_partial(&why)));
+        return Err(Refusal(StatusCode::CONFLICT, needs_partial(&why).english().to_owned()));
     }
     let headers = [
         ("content-type", content_type(layout)),

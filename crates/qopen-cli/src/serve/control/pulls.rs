@@ -249,9 +249,9 @@ pub(super) async fn accept(
 
 fn refused(error: ActError, state: &PullState) -> Refusal {
     let why = match error {
-        ActError::NotHeld => crate::journal::NOT_HELD.to_owned(),
-        ActError::Superseded => crate::journal::SUPERSEDED.to_owned(),
-        ActError::Held => crate::journal::held(&state.pull),
+        ActError::NotHeld => crate::journal::NOT_HELD.en.to_owned(),
+        ActError::Superseded => crate::journal::SUPERSEDED.en.to_owned(),
+        ActError::Held => crate::journal::held(&state.pull).english().to_owned(),
         ActError::Pull(error) => return error.into(),
     };
     Refusal(StatusCode::CONFLICT, why)

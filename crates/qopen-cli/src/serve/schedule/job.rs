@@ -14,6 +14,7 @@ use crate::database;
 use crate::exit::{Failure, chain};
 use crate::format::{Asked, Layout, Words};
 use crate::guards::{Guards, not_compared};
+use crate::lang::Phrase;
 use crate::output::Output;
 use crate::output::place::Place;
 use crate::serve::cron::Cron;
@@ -85,7 +86,9 @@ impl Job {
             Ok(job)
         };
         let all = settings.schedule.iter();
-        let wrong = |found: &Found, why: String| Failure::usage(format!("{}: {why}", found.title));
+        let wrong = |found: &Found, why: String| {
+            Failure::usage(Phrase::about(found.title.to_string(), why))
+        };
         all.map(|found| job(found).map_err(|why| wrong(found, why))).collect()
     }
 

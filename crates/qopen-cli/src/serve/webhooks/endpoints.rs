@@ -7,6 +7,7 @@ use qopen::http::Webhook;
 use qopen::types::Digest;
 
 use crate::exit::Failure;
+use crate::lang::{Phrase, phrase};
 use crate::settings::Settings;
 use crate::settings::webhook::{Entry, Topic};
 
@@ -32,10 +33,13 @@ impl Endpoints {
     pub(in crate::serve) fn of(settings: &Settings) -> Result<Self, Failure> {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         for (title, entry) in examine(settings) {
-            let endpoint = entry.map_err(|why| Failure::usage(format!("{title}: {why}")))?;
+            let endpoint =
+                entry.map_err(|why| Failure::usage(Phrase::about(title.to_string(), why)))?;
             if endpoints.iter().any(|it| it.name == endpoint.name) {
-                return Err(Failure::usage(format!(
-                    "{title}: an earlier [[webhook]] has the same url; name all its events there"
+                return Err(Failure::usage(phrase!(
+                    "{title}: an earlier [[webhook]] has the same url; name all its events there",
+                    "{title}：之前的 [[webhook]] 已有相同的 url；请在那里写明全部事件",
+                    title = title,
                 )));
             }
             endpoints.push(endpoint);

@@ -1,6 +1,7 @@
 //! The database file: transactions on a thread that may block, and what errors mean.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -24,7 +25,8 @@ struct Inner {
 
 impl Database {
     pub(crate) fn open(path: &Path) -> Result<Self, JournalError> {
-        let lock = File::create(path.with_extension("lock")).map_err(away)?;
+        let lock = path.with_extension("lock");
+        let lock = create(&lock).and_then(|()| File::open(&lock)).map_err(away)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -32,6 +34,8 @@ impl Database {
             }
             Err(TryLockError::Error(error)) => return Err(away(error)),
         }
+        // The files of the log inherit its mode.
+        create(path).map_err(away)?;
         let connection = prepared(path).map_err(failed)?;
         let format = connection.query_row("SELECT format FROM journal", [], |row| row.get(0));
         match format.map_err(failed)? {
@@ -132,6 +136,19 @@ impl Database {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A transaction whose work panicked was rolled back.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Creates a file that only its owner reads, unless it exists. A database is not opened here otherwise: closing it would
+/// drop the locks that SQLite has on it.
+fn create(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        created => created.map(drop),
+    }
 }
 
 fn prepared(path: &Path) -> rusqlite::Result<Connection> {
