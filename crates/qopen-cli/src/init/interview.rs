@@ -9,7 +9,7 @@ use super::callback_url::CallbackUrl;
 use super::chosen::{Chosen, check_out, take_path};
 use super::terminal::Terminal;
 use crate::exit::Failure;
-use crate::lang::{Phrase, Text, phrase};
+use crate::lang::{self, Phrase, Text, phrase};
 use crate::robots;
 use crate::say::{self, say, tell};
 use crate::settings::{
@@ -76,7 +76,7 @@ impl Interview<'_> {
             }
         };
         loop {
-            let answer = self.terminal.ask(question.shown()).await?;
+            let answer = self.terminal.ask(question.of(lang::chosen())).await?;
             match robot_of(trim(answer.expose()), robots) {
                 Ok(robot) => {
                     self.chosen.robot = robot;
@@ -146,7 +146,7 @@ impl Interview<'_> {
                 "public callback URL, or Enter for none yet",
                 "公开的回调 URL，回车表示暂无",
             );
-            let answer = self.terminal.ask(question.shown()).await?;
+            let answer = self.terminal.ask(question.of(lang::chosen())).await?;
             if trim(answer.expose()).is_empty() {
                 return Ok(());
             }

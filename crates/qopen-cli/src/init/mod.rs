@@ -29,7 +29,7 @@ use terminal::Terminal;
 const NOTHING: Text = Text::new("nothing was written", "没有写入任何内容");
 
 pub(crate) async fn run(args: InitArgs, common: Common) -> Result<Exit, Failure> {
-    let interrupted = wiring::stops_with("interrupted");
+    let interrupted = wiring::stops_with(Text::new("interrupted", "已中断"));
     // The file is written between two polls.
     tokio::select! {
         biased;

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::args::ListenArgs;
 use crate::exit::{Exit, Failure};
-use crate::lang::{Phrase, phrase};
+use crate::lang::{Phrase, Text, phrase};
 use crate::report::{Came, Noun};
 use crate::say::{answer, say, tell};
 use crate::settings::Settings;
@@ -59,10 +59,10 @@ pub(crate) async fn run(args: ListenArgs, settings: Settings) -> Result<Exit, Fa
     let router = receiver::count_other_paths(router, stats.receiver().clone());
     let router = router.layer(middleware::from_fn_with_state(tell, look));
     let listener = listener.refusals(stats.refusals().clone());
-    let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
+    let socket = wiring::listen(settings.listen()?, wiring::CALLBACKS, "--listen").await?;
     let address =
         socket.local_addr().map_err(|error| Failure::unexpected("its address", &error))?;
-    let interrupted = wiring::stops_with("stopping");
+    let interrupted = wiring::stops_with(Text::new("stopping", "正在停止"));
     let scheme = if tls.is_some() { "https" } else { "http" };
     tell!(
         "waiting for callbacks on {scheme}://{address}{path}; Ctrl-C ends",
