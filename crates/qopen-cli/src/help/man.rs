@@ -23,7 +23,7 @@ pub(crate) fn write(folder: &Path) -> Result<Exit, Failure> {
     for (name, page) in pages(&date) {
         let path = folder.join(name);
         std::fs::write(&path, page)
-            .map_err(|error| Failure::output(&path.display().to_string(), &error))?;
+            .map_err(|error| Failure::output(path.display().to_string(), &error))?;
     }
     Ok(Exit::Complete)
 }

@@ -121,7 +121,7 @@ fn answers(file: &Path) -> Result<Answers, Failure> {
     };
     let what = || format!("--answers: {}", place.display());
     match read {
-        Err(error) => Err(Failure::usage_of(&what(), &error)),
+        Err(error) => Err(Failure::usage_of(what(), &error)),
         Ok(bytes) if bytes as u64 > MOST => {
             let why = phrase!(
                 "more than {most} bytes are no answers",

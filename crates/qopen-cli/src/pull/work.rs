@@ -48,6 +48,7 @@ impl Begun {
 }
 
 /// How the pulling of a list ended.
+#[allow(clippy::large_enum_variant, reason = "there is one for each robot")]
 pub(super) enum Ended {
     Outcome(Pulled),
     /// Interrupted by a signal. The pull stays open in the journal.
