@@ -20,6 +20,11 @@ pub(super) struct Tools {
 /// # Errors
 /// What is missing, and how to install it.
 pub(super) fn tools(target: &str, folder: &Path) -> Result<Tools> {
+    if !target.ends_with("-linux-musl") {
+        return Err(
+            "a static binary needs a target of musl, such as x86_64-unknown-linux-musl".into()
+        );
+    }
     let libraries =
         first_line(Command::new("rustc").args(["--print", "target-libdir", "--target", target]));
     if !libraries.is_some_and(|it| Path::new(&it).is_dir()) {
