@@ -86,6 +86,11 @@ topics! {
         "The reader of standard error was too slow, and qopen does not wait for it. The work went on.", "标准错误的读取方太慢，而 qopen 不会等待它。工作照常进行。";
         "Read standard error, or send it to a file.", "请读取标准错误，或将其写入文件。";
     };
+    TRACES_NOT_SENT "traces-not-sent" {
+        "The collector of traces fails", "追踪数据的收集器不可用";
+        "The collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names did not take spans. Pulls go on, and later failures are not reported.", "`OTEL_EXPORTER_OTLP_ENDPOINT` 指定的收集器没有接收追踪数据。拉取照常进行，之后的失败不再提示。";
+        "Check the address, which is the one for OTLP over HTTP (port 4318), and `OTEL_EXPORTER_OTLP_HEADERS`.", "检查地址（应为 OTLP over HTTP 的地址，端口 4318）和 `OTEL_EXPORTER_OTLP_HEADERS`。";
+    };
     CLOCK_SKEW "clock-skew" {
         "The clocks differ", "时钟不一致";
         "The platform's clock and this machine's differ by a minute or more. With `QOPEN_REFUSE_STALE` genuine callbacks may be refused.", "平台与本机的时钟相差一分钟以上。设置了 `QOPEN_REFUSE_STALE` 时，真实的回调可能被拒绝。";

@@ -7,10 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use reqwest::redirect;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Handle;
 
 use crate::exit::{Failure, chain};
 use crate::say::caution;
+use crate::topics::warnings;
 
 /// Bytes of an answer that are read.
 const ANSWER: usize = 64 * 1024;
@@ -33,8 +35,13 @@ impl Collector {
     pub(super) fn new(timeout: Duration) -> Result<Self, Failure> {
         // Another client may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().timeout(timeout).redirect(redirect::Policy::none());
-        let client = client.build();
+        let builder =
+            || reqwest::Client::builder().timeout(timeout).redirect(redirect::Policy::none());
+        let client = builder().build().or_else(|_| {
+            // A system without certificates has no reason to refuse a collector on plain HTTP.
+            let tls = ClientConfig::builder().with_root_certificates(RootCertStore::empty());
+            builder().tls_backend_preconfigured(tls.with_no_client_auth()).build()
+        });
         let client = client.map_err(|error| Failure::unexpected("the client of traces", &error))?;
         Ok(Self { client, has_failed: AtomicBool::new(false) })
     }
@@ -43,7 +50,10 @@ impl Collector {
     fn say(&self, why: &str) {
         if !self.has_failed.swap(true, Ordering::Relaxed) {
             caution!(
-                "qopen: traces cannot be sent to the collector: {why}; the work goes on without them"
+                warnings::TRACES_NOT_SENT,
+                "traces cannot be sent to the collector: {why}; the work goes on without them",
+                "无法向收集器发送追踪数据：{why}；工作照常进行，只是没有追踪数据",
+                why = why,
             );
         }
     }
