@@ -5,11 +5,13 @@ mod report;
 
 use std::path::Path;
 
+use console::Alignment;
+
 use crate::args::DoctorArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::{Asked, Layout, Words};
-use crate::lang::phrase;
+use crate::lang::{self, Phrase, Text, phrase};
 use crate::output::Output;
 use crate::say::answer;
 use crate::settings::{self, Settings};
@@ -17,19 +19,28 @@ use crate::topics::warnings;
 use report::Report;
 
 pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, Failure> {
-    answer!("{:<28} {:<28} from", "setting", "value");
+    let lang = lang::chosen();
+    let padded = |text: &str| console::pad_str(text, 28, Alignment::Left, None).into_owned();
+    let head = [("setting", "设置"), ("value", "值"), ("from", "来源")];
+    let [name, value, from] = head.map(|(en, zh)| Text::new(en, zh).of(lang));
+    answer!("{} {} {from}", padded(name), padded(value));
     for spec in settings::ALL {
         let is_problem = settings.problems.iter().any(|it| it.setting() == Some(spec.name));
         let (value, origin) = match settings.get(spec) {
-            None if is_problem => ("cannot be used".to_owned(), String::new()),
-            None => ("not set".to_owned(), String::new()),
+            None if is_problem => (phrase!("cannot be used", "无法使用"), String::new()),
+            None => (phrase!("not set", "未设置"), String::new()),
             Some((value, origin)) if spec.secret => (
-                format!("<secret, {} characters>", value.expose().chars().count()),
+                phrase!(
+                    "<secret, {n} characters>",
+                    "<密钥，{n} 个字符>",
+                    n = value.expose().chars().count(),
+                ),
                 origin.to_string(),
             ),
-            Some((value, origin)) => (without_login(value.expose()), origin.to_string()),
+            Some((value, origin)) => (without_login(value.expose()).into(), origin.to_string()),
         };
-        answer!("{:<28} {value:<28} {origin}", spec.about);
+        let (about, value) = (spec.noun().of(lang), value.shown());
+        answer!("{} {} {origin}", padded(about), padded(value));
     }
     answer!("");
     let mut report = Report::default();
@@ -38,10 +49,14 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
         report.fault(fault);
     }
     report.check(
-        "requests",
+        Text::new("requests", "请求"),
         settings.sender(|it| it).map(|sender| match sender.proxy() {
-            None => "base URL and credentials are set".into(),
-            Some(proxy) => format!("base URL and credentials are set, through {proxy}"),
+            None => phrase!("base URL and credentials are set", "网关地址与凭据已设置"),
+            Some(proxy) => phrase!(
+                "base URL and credentials are set, through {proxy}",
+                "网关地址与凭据已设置，经由 {proxy}",
+                proxy = proxy,
+            ),
         }),
     );
     if settings.sets_forwarding() {
@@ -49,37 +64,50 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
         let any = settings.get(&settings::FORWARD).is_none().then_some("http://127.0.0.1/");
         let forwarder = settings.forwarder(any);
         report.check(
-            "forwarding",
-            forwarder.map(|_| "URL, proxy, certificates and time-out are valid".into()),
+            Text::new("forwarding", "转发"),
+            forwarder.map(|_| {
+                phrase!(
+                    "URL, proxy, certificates and time-out are valid",
+                    "地址、代理、证书与超时有效",
+                )
+            }),
         );
     }
     report.check(
-        "callbacks",
-        settings.ring().map(|_| "app key, callback token and AES key are set".into()),
+        Text::new("callbacks", "回调"),
+        settings.ring().map(|_| {
+            phrase!(
+                "app key, callback token and AES key are set",
+                "应用 key、回调令牌与 AES key 已设置"
+            )
+        }),
     );
-    report.check("callback path", settings.callback_path());
-    report.check("listener", listener(settings));
-    report.check("connections", connections(settings));
-    report.check("control", control(settings));
-    report.check("journal", crate::journal::examine(settings).await);
+    report.check(Text::new("callback path", "回调路径"), settings.callback_path());
+    report.check(Text::new("listener", "监听"), listener(settings));
+    report.check(Text::new("connections", "连接"), connections(settings));
+    report.check(Text::new("control", "控制接口"), control(settings));
+    report.check(Text::new("journal", "持久化存储"), crate::journal::examine(settings).await);
     if settings.get(&settings::TIME_ZONE).is_some() {
-        report.check("time zone", settings.time_zone().map(|zone| zone.to_string()));
+        report.check(
+            Text::new("time zone", "时区"),
+            settings.time_zone().map(|zone| zone.to_string()),
+        );
     }
     if let Some(out) = args.out.clone() {
         // It waits for files and servers.
         let checked = tokio::task::spawn_blocking(move || output(&out)).await;
         report.check(
-            "output",
+            Text::new("output", "输出位置"),
             checked.unwrap_or_else(|error| {
                 Err(Failure::unexpected("the check of the output", &error))
             }),
         );
     }
     for (title, result) in crate::serve::examine(settings) {
-        report.check(&title, result);
+        report.check(title, result);
     }
     for (title, result) in crate::serve::examine_webhooks(settings) {
-        report.check(&title, result);
+        report.check(title, result);
     }
     for (topic, note) in &settings.notes {
         answer!("WARN  {} [{}]", note.shown(), topic.name);
@@ -88,10 +116,14 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
         (_, None) => {}
         // A line above names its mistake.
         (None, Some(_)) if settings.problems.iter().any(|it| it.setting().is_none()) => {}
-        (None, Some(file)) => answer!("ok    settings file: {}", file.display()),
+        (None, Some(file)) => {
+            let said = phrase!("settings file: {it}", "设置文件：{it}", it = file.display());
+            answer!("ok    {}", said.shown());
+        }
         (Some(exposure), Some(_)) => {
             let topic = warnings::SETTINGS_EXPOSED.name;
-            answer!("WARN  settings file: {} [{topic}]", exposure.shown());
+            let said = Phrase::about(Text::new("settings file", "设置文件"), exposure);
+            answer!("WARN  {} [{topic}]", said.shown());
         }
     }
     if args.online {
@@ -113,10 +145,10 @@ fn without_login(value: &str) -> String {
     }
 }
 
-fn listener(settings: &Settings) -> Result<String, Failure> {
+fn listener(settings: &Settings) -> Result<Phrase, Failure> {
     let address = settings.listen()?;
     match std::net::TcpListener::bind(address) {
-        Ok(_) => Ok(format!("{address} can be listened on")),
+        Ok(_) => Ok(phrase!("{it} can be listened on", "可以监听 {it}", it = address)),
         Err(error) => {
             let what = phrase!("{it} cannot be listened on", "无法监听 {it}", it = address);
             Err(Failure::usage_of(what, &error))
@@ -124,35 +156,59 @@ fn listener(settings: &Settings) -> Result<String, Failure> {
     }
 }
 
-fn control(settings: &Settings) -> Result<String, Failure> {
+fn control(settings: &Settings) -> Result<Phrase, Failure> {
     let ((address, token), hosts) = (settings.control()?, settings.control_hosts()?);
-    let with = if token.is_some() { "with a token" } else { "without a token" };
-    let hosts = match hosts.len() {
-        0 => String::new(),
-        1 => ", and 1 more host".to_owned(),
-        more => format!(", and {more} more hosts"),
+    let with = match token {
+        Some(_) => Text::new("with a token", "有令牌"),
+        None => Text::new("without a token", "无令牌"),
     };
-    Ok(format!("{address}, {with}; answers to loopback and that address{hosts}"))
+    let hosts = match hosts.len() {
+        0 => Phrase::default(),
+        1 => phrase!(", and 1 more host", "以及另外 1 个主机名"),
+        n => phrase!(", and {n} more hosts", "以及另外 {n} 个主机名", n = n),
+    };
+    Ok(phrase!(
+        "{address}, {with}; answers to loopback and that address{hosts}",
+        "{address}，{with}；应答对回环地址与该地址{hosts}的请求",
+        address = address,
+        with = with,
+        hosts = hosts,
+    ))
 }
 
-fn connections(settings: &Settings) -> Result<String, Failure> {
+fn connections(settings: &Settings) -> Result<Phrase, Failure> {
     let (limits, tls) = (settings.limits()?, settings.tls()?);
     let stale = match settings.refuse_stale()? {
-        None => "of any age".to_owned(),
-        Some(age) => format!("at most {} s from the clock", age.as_secs()),
+        None => phrase!("of any age", "时间不限"),
+        Some(age) => {
+            phrase!("at most {s} s from the clock", "与时钟相差至多 {s} 秒", s = age.as_secs(),)
+        }
     };
-    let with = if tls.is_some() { "with TLS" } else { "without TLS" };
-    let (all, per_peer) = (limits.connections, limits.per_peer);
-    Ok(format!("{all} at once, {per_peer} of one peer, {with}; callbacks {stale}"))
+    let with = match tls {
+        Some(_) => Text::new("with TLS", "有 TLS"),
+        None => Text::new("without TLS", "无 TLS"),
+    };
+    Ok(phrase!(
+        "{all} at once, {per_peer} of one peer, {with}; callbacks {stale}",
+        "同时 {all} 个，每个对端 {per_peer} 个，{with}；回调{stale}",
+        all = limits.connections,
+        per_peer = limits.per_peer,
+        with = with,
+        stale = stale,
+    ))
 }
 
 /// Checks that lists can be published to a place.
-fn output(out: &Path) -> Result<String, Failure> {
+fn output(out: &Path) -> Result<Phrase, Failure> {
     if let Some(url) = database::of(out) {
         database::refuse_password("--out", url)?;
     }
     let layout = Asked::default().settle(Words::NoFormat, out, Layout::default());
     let output = Output::new(out, layout.map_err(Failure::usage)?)?;
     output.check(&[])?;
-    Ok(format!("lists can be published to {}", output.place()))
+    Ok(phrase!(
+        "lists can be published to {place}",
+        "可以将列表发布到 {place}",
+        place = output.place(),
+    ))
 }

@@ -1,6 +1,7 @@
 //! Results of the checks.
 
 use crate::exit::{Exit, Failure};
+use crate::lang::Phrase;
 use crate::say::answer;
 
 /// The failures so far.
@@ -19,11 +20,17 @@ impl Report {
     }
 
     /// Prints the result of a check. A failure of a setting that a line has named already adds no line.
-    pub(super) fn check(&mut self, what: &str, result: Result<String, Failure>) {
+    pub(super) fn check<T: Into<Phrase>>(
+        &mut self,
+        what: impl Into<Phrase>,
+        result: Result<T, Failure>,
+    ) {
         match result {
-            Ok(fine) => answer!("ok    {what}: {fine}"),
+            Ok(fine) => answer!("ok    {}", Phrase::about(what, fine).shown()),
             Err(failure) if failure.setting().is_some_and(|it| self.faulty.contains(&it)) => {}
-            Err(failure) => self.fail(&format!("{what}: "), &failure),
+            Err(failure) => {
+                self.fail(Phrase::about(what, Phrase::default()).shown(), &failure);
+            }
         }
     }
 
