@@ -25,7 +25,11 @@ fn survives(settings: &Settings) {
     let text = text(settings, &Chosen::default()).unwrap();
     let back = read(&text);
     assert_eq!(back.changed_since(settings, &[]), [""; 0], "{}", *text);
-    assert!(back.notes.iter().all(|it| !it.1.english().contains("was removed")), "{:?}", back.notes);
+    assert!(
+        back.notes.iter().all(|it| !it.1.english().contains("was removed")),
+        "{:?}",
+        back.notes
+    );
 }
 
 #[test]
