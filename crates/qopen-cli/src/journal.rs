@@ -15,7 +15,7 @@ use crate::beside;
 use crate::exit::{Failure, chained};
 use crate::lang::{Phrase, Text, phrase};
 use crate::output::database::ListDatabase;
-use crate::report::count;
+use crate::report::{Noun, count};
 use crate::say::{self, say, tell};
 use crate::settings::Settings;
 use crate::topics;
@@ -137,7 +137,7 @@ pub(crate) fn cannot_open(location: &Location, error: &JournalError) -> Failure 
 
 /// What `qopen doctor` says of the journal.
 pub(crate) struct Look {
-    pub(crate) line: Result<String, Failure>,
+    pub(crate) line: Result<Phrase, Failure>,
     /// What the first use by this version does to the format. `None` if there is no journal.
     pub(crate) format: Option<Upgrade>,
     /// Whether it was restored from a backup, which no process has counted yet.
@@ -161,23 +161,39 @@ pub(crate) async fn examine(settings: &Settings) -> Look {
     }
 }
 
-async fn line_of(location: &Location, found: &Examined) -> Result<String, Failure> {
+async fn line_of(location: &Location, found: &Examined) -> Result<Phrase, Failure> {
     must_be_current(location).await?;
     if !location.exists().await.map_err(|error| cannot_open(location, &error))? {
         return Ok(match location.as_folder().is_some_and(|it| it.is_dir()) {
-            true => format!("{location} holds no journal yet; the first pull makes one"),
-            false => format!("{location} will be made"),
+            true => phrase!(
+                "{location} holds no journal yet; the first pull makes one",
+                "{location} 中还没有持久化存储；首次拉取时创建",
+                location = location,
+            ),
+            false => phrase!("{location} will be made", "将创建 {location}", location = location),
         });
     }
     if let Some(holder) = &found.holder {
-        return Ok(format!("{location}: in use ({holder})"));
+        return Ok(phrase!(
+            "{location}: in use ({holder})",
+            "{location}：正在使用（{holder}）",
+            location = location,
+            holder = holder,
+        ));
     }
     let report = &found.report;
     let damage: Vec<_> = report.damage.iter().filter(|it| !it.unfinished).collect();
-    let pulls = count(report.pulls, "pull", "pulls");
+    const PULLS: Noun = Noun::new("pull", "pulls", "次拉取");
+    let pulls = PULLS.count(report.pulls);
     match damage.first() {
-        None if location.is_shared() => Ok(format!("{location}: {pulls}")),
-        None => Ok(format!("{location}: {pulls}, {} MiB", report.bytes.div_ceil(1 << 20))),
+        None if location.is_shared() => Ok(Phrase::about(location.to_string(), pulls)),
+        None => Ok(phrase!(
+            "{location}: {pulls}, {n} MiB",
+            "{location}：{pulls}，{n} MiB",
+            location = location,
+            pulls = pulls,
+            n = report.bytes.div_ceil(1 << 20),
+        )),
         Some(first) => Err(Failure::usage(phrase!(
             "{location}: damaged in {places}, the first: {first}",
             "{location}：有 {n} 处损坏，第一处：{first}",

@@ -4,14 +4,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::{JournalError, Layer, Note, Payload, Quarantined, Store};
 
-/// The reason of the item in quarantine that stands for the missing pages.
+/// The reason of the item in quarantine that represents the missing pages.
 const REASON: &str = "the journal was restored from a backup, and lacks pages that were acknowledged after the backup";
 
 /// Counts the restoration of a journal against every pull that is not complete, and returns the number of these pulls.
 ///
 /// The platform does not send a page again that was answered `success`. A journal that is older than its last answer may
-/// therefore have the last page of a pull and lack earlier ones, and quiet proves nothing. An item in quarantine stands
-/// for the missing pages: no such pull is complete until a person releases the item. A pull that had ended complete
+/// therefore have the last page of a pull and lack earlier ones, and quiet proves nothing. An item in quarantine represents
+/// the missing pages: no such pull is complete until a person releases the item. A pull that had ended complete
 /// stays complete (E9). Without unfinished pulls nothing is written.
 ///
 /// # Errors

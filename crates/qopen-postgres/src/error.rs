@@ -3,6 +3,7 @@
 use std::fmt;
 
 use deadpool_postgres::{HookError, PoolError};
+use rustls::CertificateError;
 use tokio_postgres::error::SqlState;
 
 /// An error of the database, or of the way to it. Never quotes a password or a stored value.
@@ -179,7 +180,7 @@ fn io_cause(error: &tokio_postgres::Error) -> Option<std::io::Error> {
                 Some(code) => std::io::Error::from_raw_os_error(code),
                 None => {
                     let refused = cause.get_ref().and_then(|it| it.downcast_ref());
-                    let advice = refused.map_or("", crate::tls::advice);
+                    let advice = refused.map_or("", advice);
                     std::io::Error::new(cause.kind(), format!("{cause}{advice}"))
                 }
             });
@@ -187,4 +188,22 @@ fn io_cause(error: &tokio_postgres::Error) -> Option<std::io::Error> {
         next = cause.source();
     }
     None
+}
+
+/// What to do about a certificate that was refused; empty if the refusal says it.
+fn advice(refused: &rustls::Error) -> &'static str {
+    let rustls::Error::InvalidCertificate(error) = refused else { return "" };
+    match error {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "; name the file with the certificate of its authority with sslrootcert"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "; name the server by a name that its certificate has"
+        }
+        // A certificate that `openssl req -x509` makes without further options.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "; it is the certificate of an authority; give the server one with basicConstraints CA:FALSE"
+        }
+        _ => "",
+    }
 }

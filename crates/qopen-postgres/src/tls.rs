@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -45,22 +45,4 @@ pub(crate) fn connector(roots: Option<&Path>) -> Result<MakeRustlsConnect, Datab
         .with_root_certificates(trusted)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
-}
-
-/// What to do about a certificate that was refused; empty if the refusal says it.
-pub(crate) fn advice(refused: &rustls::Error) -> &'static str {
-    let rustls::Error::InvalidCertificate(error) = refused else { return "" };
-    match error {
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "; name the file with the certificate of its authority with sslrootcert"
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "; name the server by a name that its certificate has"
-        }
-        // A certificate that `openssl req -x509` makes without further options.
-        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
-            "; it is the certificate of an authority; give the server one with basicConstraints CA:FALSE"
-        }
-        _ => "",
-    }
 }

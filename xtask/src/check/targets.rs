@@ -11,8 +11,9 @@ const WASM: &str = "wasm32-unknown-unknown";
 /// It has no `std`.
 const BARE: &str = "wasm32v1-none";
 
-/// Crates that need `alloc` only, without their feature `std`.
-const BARE_CRATES: [&str; 3] = ["qopen-types", "qopen-assembler", "qopen-callback"];
+/// Crates that need `alloc` only, without their feature `std`, and features that need no more.
+const BARE_CRATES: [(&str, &str); 3] =
+    [("qopen-types", ""), ("qopen-assembler", "types"), ("qopen-callback", "")];
 
 /// Those whose tests do not need the feature.
 const TESTED: [&str; 2] = ["qopen-types", "qopen-callback"];
@@ -27,8 +28,8 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     }
     let bare = ["--no-default-features", "--target", BARE, "--locked", "--", "-D", "warnings"];
     // One by one: together, one's features would be the other's.
-    for name in BARE_CRATES {
-        cargo(root, &[&["clippy", "-p", name], &bare[..]].concat())?;
+    for (name, features) in BARE_CRATES {
+        cargo(root, &[&["clippy", "-p", name, "--features", features], &bare[..]].concat())?;
     }
     let tests = ["--no-default-features", "--lib", "--test", "it", "--locked", "--"];
     // Readings that threads note at the same time are told to any of them. Other languages read the same vectors.

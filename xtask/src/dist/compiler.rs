@@ -20,6 +20,11 @@ pub(super) struct Tools {
 /// # Errors
 /// What is missing, and how to install it.
 pub(super) fn tools(target: &str, folder: &Path) -> Result<Tools> {
+    if !target.ends_with("-linux-musl") {
+        return Err(
+            "a static binary needs a target of musl, such as x86_64-unknown-linux-musl".into()
+        );
+    }
     let libraries =
         first_line(Command::new("rustc").args(["--print", "target-libdir", "--target", target]));
     if !libraries.is_some_and(|it| Path::new(&it).is_dir()) {
@@ -78,7 +83,11 @@ pub(super) fn first_line(command: &mut Command) -> Option<String> {
 
 /// Zig knows targets by other names, so the script drops the one that the crate `cc` passes.
 fn write_script(path: &Path, zig: &str, program: &str, arch: &str) -> Result<()> {
-    let flags = if program == "cc" { format!("-target {arch}-linux-musl") } else { String::new() };
+    let flags = match program {
+        // Without optimization Zig adds checks, whose functions Rust does not link.
+        "cc" => format!("-target {arch}-linux-musl -fno-sanitize=undefined"),
+        _ => String::new(),
+    };
     let text = format!(
         "#!/bin/sh\nfor word in \"$@\"; do\n  shift\n  case $word in\n    --target=*) ;;\n    *) set -- \"$@\" \"$word\" ;;\n  esac\ndone\nexec {zig} {program} {flags} \"$@\"\n"
     );

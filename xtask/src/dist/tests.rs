@@ -182,6 +182,13 @@ fn panic_without(path: &str) -> ! {
 }
 
 #[test]
+fn a_target_whose_binary_would_not_be_static_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = super::compiler::tools("aarch64-unknown-linux-gnu", folder.path()).unwrap_err();
+    assert!(refused.to_string().contains("needs a target of musl"), "{refused}");
+}
+
+#[test]
 fn options_are_read_and_wrong_ones_refused() {
     let parsed = Options::parse(&["--target", "a", "--target", "b", "--out", "o"]).unwrap();
     assert_eq!((parsed.targets.len(), parsed.out), (2, Some("o".into())));

@@ -29,11 +29,11 @@ pub(super) async fn run(settings: &Settings, report: &mut Report) {
     };
     let proxied = is_proxied(settings);
     if !proxied && let Some(url) = settings.text(&BASE_URL) {
-        report.check("platform", connect(url).await);
+        report.check(Text::new("platform", "平台"), connect(url).await);
     }
     let fixed = settings.get(&ACCESS_TOKEN).is_some();
     if !fixed {
-        report.check("access token", token(&sender).await);
+        report.check(Text::new("access token", "访问令牌"), token(&sender).await);
         if let Some(clock) = sender.last_date().and_then(|it| clock(&it, Timestamp::now())) {
             answer!("{clock}");
         }

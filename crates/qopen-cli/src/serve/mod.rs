@@ -1,5 +1,6 @@
 //! `qopen serve`: receives callbacks as a service, and pulls on request.
 
+mod addresses;
 mod arrivals;
 mod console;
 mod control;
@@ -187,15 +188,10 @@ pub(crate) async fn run(
         wiring,
     ));
     if let Some(callbacks) = &callbacks {
-        say_where(callbacks, &settings, tls.is_some());
+        addresses::tell_callbacks(callbacks, &settings, tls.is_some());
     }
     let noted = Noted::leave(location.as_folder(), &control);
-    tell!(
-        "control on http://{at}/v1/pulls, described by /openapi.json",
-        "控制接口位于 http://{at}/v1/pulls，说明见 /openapi.json",
-        at = at(&control),
-    );
-    tell!("console on http://{at}/console", "控制台位于 http://{at}/console", at = at(&control));
+    addresses::tell_control(&control);
     let token = token.cloned();
     let client = service.client.clone();
     let supervisor = Supervisor::of_environment();
@@ -394,24 +390,8 @@ async fn queued(
     let webhooks = (!endpoints.is_empty()).then(|| Webhooks {
         endpoints,
         queue: queue.clone(),
-        control: format!("http://{}", at(control)),
+        control: format!("http://{}", addresses::at(control)),
         counts: Arc::clone(&counts),
     });
     Ok(Queued { queue: Some(queue), forwards, webhooks, counts })
-}
-
-fn say_where(callbacks: &TcpListener, settings: &Settings, tls: bool) {
-    let path = settings.callback_path().unwrap_or_default();
-    let scheme = if tls { "https" } else { "http" };
-    tell!(
-        "callbacks on {scheme}://{at}{path}",
-        "回调监听于 {scheme}://{at}{path}",
-        scheme = scheme,
-        at = at(callbacks),
-        path = path,
-    );
-}
-
-fn at(listener: &TcpListener) -> String {
-    listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string())
 }

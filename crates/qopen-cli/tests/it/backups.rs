@@ -88,7 +88,7 @@ async fn e2_a_restored_shared_journal_calls_no_list_complete_that_lacks_later_pa
     assert_eq!(migrate, "qopen migrate");
     succeeds(&sh(folder, restore, Some(&server), &url));
     let restored = server.url_of("restored");
-    // Whoever forgets the last command hears of it.
+    // Without the last command, the journal is refused.
     let forgotten = sh(folder, "qopen pulls list", None, &restored);
     let said = text(&forgotten.stderr);
     assert!(forgotten.status.code() == Some(2) && said.contains("run `qopen migrate`"), "{said}");

@@ -13,7 +13,7 @@ fn in_chinese(mut command: Command) -> Command {
     command
 }
 
-fn said(folder: &Path, command: &mut Command) -> String {
+fn said_by(folder: &Path, command: &mut Command) -> String {
     let output = command.output().unwrap();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     steady(&format!("exit {}\n{out}{err}", output.status.code().unwrap()), folder)
@@ -39,7 +39,7 @@ fn each_end_of_a_pull_has_a_chinese_summary_with_the_same_command() {
     ] {
         let stage = Stage::new(&schedule);
         let mut command = in_chinese(stage.pull(&["--robot", "r1", "--out", "list"]));
-        let said = said(stage.folder.path(), &mut command);
+        let said = said_by(stage.folder.path(), &mut command);
         assert!(said.starts_with(&format!("exit {exit}\n")), "{name}: {said}");
         insta::assert_snapshot!(format!("pull_{name}"), summary(&said));
     }
@@ -49,9 +49,9 @@ fn each_end_of_a_pull_has_a_chinese_summary_with_the_same_command() {
 fn failures_are_chinese_by_flag_variable_or_locale_and_the_flag_comes_first() {
     let folder = tempfile::tempdir().unwrap();
     let pull = ["pull", "--robot", "r", "--out", "list"];
-    let missing = said(folder.path(), &mut in_chinese(qopen(folder.path(), &pull)));
+    let missing = said_by(folder.path(), &mut in_chinese(qopen(folder.path(), &pull)));
     insta::assert_snapshot!("settings_missing", missing);
-    let english = said(folder.path(), &mut qopen(folder.path(), &pull));
+    let english = said_by(folder.path(), &mut qopen(folder.path(), &pull));
     assert!(english.contains("settings are missing"), "{english}");
     for (arguments, env, is_chinese) in [
         (&["--lang", "zh"][..], &[("LC_ALL", "C")][..], true),
@@ -68,13 +68,14 @@ fn failures_are_chinese_by_flag_variable_or_locale_and_the_flag_comes_first() {
         let mut command = qopen(folder.path(), &[&pull[..], arguments].concat());
         command.env_remove("LANG").env_remove("LC_MESSAGES").envs(env.iter().copied());
         let expected = if is_chinese { &missing } else { &english };
-        assert_eq!(&said(folder.path(), &mut command), expected, "{arguments:?} {env:?}");
+        assert_eq!(&said_by(folder.path(), &mut command), expected, "{arguments:?} {env:?}");
     }
     // A wrong language is named, in the language of the locale.
     let mut command = in_chinese(qopen(folder.path(), &["robots", "list"]));
-    let wrong = said(folder.path(), command.env("QOPEN_LANG", "french"));
+    let wrong = said_by(folder.path(), command.env("QOPEN_LANG", "french"));
     assert!(wrong.starts_with("exit 2\nqopen: ") && wrong.contains("QOPEN_LANG='zh'"), "{wrong}");
-    let wrong = said(folder.path(), &mut qopen(folder.path(), &["pulls", "list", "--lang", "fr"]));
+    let wrong =
+        said_by(folder.path(), &mut qopen(folder.path(), &["pulls", "list", "--lang", "fr"]));
     assert!(wrong.contains("invalid value 'fr' for '--lang <LANG>'"), "{wrong}");
 }
 
@@ -113,8 +114,8 @@ fn what_programs_read_is_english_and_names_its_explanation() {
 fn names_of_messages_are_explained_in_both_languages() {
     let folder = tempfile::tempdir().unwrap();
     let names = ["explain", "no-callback", "Rejected_Signature"];
-    insta::assert_snapshot!("explain", said(folder.path(), &mut qopen(folder.path(), &names)));
-    let chinese = said(folder.path(), &mut in_chinese(qopen(folder.path(), &names)));
+    insta::assert_snapshot!("explain", said_by(folder.path(), &mut qopen(folder.path(), &names)));
+    let chinese = said_by(folder.path(), &mut in_chinese(qopen(folder.path(), &names)));
     insta::assert_snapshot!("explain_zh", chinese);
     for (arguments, exit, part) in [
         (&["no-calback"][..], 2, "did you mean no-callback?"),
@@ -122,12 +123,12 @@ fn names_of_messages_are_explained_in_both_languages() {
         (&["no-such-file"], 2, "no-such-file"),
     ] {
         let all = [&["explain"], arguments].concat();
-        let said = said(folder.path(), &mut qopen(folder.path(), &all));
+        let said = said_by(folder.path(), &mut qopen(folder.path(), &all));
         assert!(said.starts_with(&format!("exit {exit}\n")) && said.contains(part), "{said}");
     }
     // A file that is called like a name is read by its path.
     std::fs::write(folder.path().join("usage"), "{}").unwrap();
-    let said = said(folder.path(), &mut qopen(folder.path(), &["explain", "./usage"]));
+    let said = said_by(folder.path(), &mut qopen(folder.path(), &["explain", "./usage"]));
     assert!(said.contains("FAIL  envelope"), "{said}");
 }
 
@@ -137,14 +138,14 @@ fn names_that_messages_give_are_known() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str], env: &[(&str, &str)]| {
         let mut command = qopen(folder.path(), arguments);
-        said(folder.path(), command.envs(env.iter().copied()))
+        said_by(folder.path(), command.envs(env.iter().copied()))
     };
     let lists = ["pull", "--robot", "r", "--out", "list"];
     let all = [
         run(&lists, &[]),
         run(&["doctor"], &[("QOPEN_LISTEN", "8080"), ("QOPEN_APP_KEY", " k"), ("QOPEN_lang", "x")]),
         run(&["pulls", "list"], &[("QOPEN_LOG", "debgu"), ("QOPEN_DATA_DIR", "nowhere")]),
-        said(
+        said_by(
             folder.path(),
             &mut with_settings(qopen(folder.path(), &[&lists[..], &["--robot", "a,b"]].concat())),
         ),
@@ -164,4 +165,25 @@ fn names_that_messages_give_are_known() {
         let explained = run(&["explain", name], &[]);
         assert!(explained.starts_with(&format!("exit 0\n{name}: ")), "{explained}");
     }
+}
+
+#[test]
+fn progress_and_the_diagnosis_of_a_callback_are_chinese() {
+    let stage = Stage::new(&Schedule { accounts: 60, page_size: 10, ..Schedule::default() });
+    let output = in_chinese(stage.pull(&["--robot", "r1", "--out", "list"])).output().unwrap();
+    let said = text(&output.stderr);
+    assert!(said.starts_with("r1：0 个分页，0 位客户；距上一个 0 秒；正在等待"), "{said}");
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("callback"), "a=b&c=d").unwrap();
+    let mut command = in_chinese(qopen(folder.path(), &["explain", "callback"]));
+    assert_eq!(
+        said_by(folder.path(), &mut command),
+        "exit 1\nok    请求体：7 字节\nFAIL  信封：请求体不是 JSON 对象\n      看起来是表单：平台发送的是 JSON\n      更多：qopen explain rejected-malformed\n"
+    );
+    let mut command = in_chinese(with_settings(qopen(folder.path(), &["doctor"])));
+    insta::assert_snapshot!(
+        "doctor_zh",
+        said_by(folder.path(), command.env("QOPEN_LISTEN", "127.0.0.1:0"))
+    );
 }

@@ -124,8 +124,8 @@ fn damage_in_a_journal_of_each_format_is_reported_and_counted() {
         // In a page of the pull that is open.
         let text = r#""account_id":"a04""#;
         let pages = damaged.windows(text.len()).enumerate();
-        let places = pages.filter(|it| it.1 == text.as_bytes()).map(|it| it.0);
-        let place = places.last().unwrap();
+        let mut places = pages.filter(|it| it.1 == text.as_bytes()).map(|it| it.0);
+        let place = places.next_back().unwrap();
         damaged[place] ^= 1;
         std::fs::write(&segment, damaged).unwrap();
         let journal = DiskJournal::open(folder.path()).unwrap();

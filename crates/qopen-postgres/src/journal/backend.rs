@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use qopen_journal::{Backend, Examined, JournalError, Opened, Report};
+use qopen_journal::{Backend, Examined, JournalError, Opened, Report, doubt_unfinished_pulls};
 
 use super::value::{away, failed};
 use super::{PostgresJournal, SCHEMA, home};
@@ -46,7 +46,7 @@ impl Backend for PostgresBackend {
         let database = &self.database;
         database.check_session().await.map_err(away)?;
         let steps = database.migrate(&SCHEMA).await.map_err(away)?;
-        let Some(doubted) = home::settle(database).await? else { return Ok(steps) };
+        let Some(doubted) = settle(database).await? else { return Ok(steps) };
         tracing::info!(
             pulls = doubted,
             "the journal was restored from a backup: pages that were acknowledged after the backup are missing, so \
@@ -79,6 +79,28 @@ impl Backend for PostgresBackend {
         let journal = PostgresJournal::new(self.database.clone()).await?;
         Ok(Opened::new(Arc::new(journal), Report::default()))
     }
+}
+
+/// Counts the restoration of the journal, if it was restored. Returns the number of pulls that are not complete because
+/// of it.
+async fn settle(database: &Database) -> Result<Option<u64>, JournalError> {
+    let client = database.client().await.map_err(away)?;
+    let is_new = home::is_unknown(&client).await.map_err(failed)?;
+    if !is_new && !home::is_restored(&client).await.map_err(failed)? {
+        return Ok(None);
+    }
+    let mut locked = database.connect(None).await.map_err(away)?;
+    home::lock(&locked).await.map_err(failed)?;
+    let doubted = match home::is_restored(&locked).await.map_err(failed)? {
+        false => None,
+        true => {
+            home::mend(&mut locked).await.map_err(failed)?;
+            let journal = PostgresJournal::use_tables(database.clone(), &client).await?;
+            Some(doubt_unfinished_pulls(&journal).await?)
+        }
+    };
+    home::note(&locked).await.map_err(failed)?;
+    Ok(doubted)
 }
 
 impl fmt::Display for PostgresBackend {

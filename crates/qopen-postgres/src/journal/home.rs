@@ -1,11 +1,6 @@
 //! Where a journal is: a journal that was restored from a backup is elsewhere, or has transaction numbers of the future.
 
-use qopen_journal::{JournalError, doubt_unfinished_pulls};
 use tokio_postgres::{Client, Error};
-
-use super::PostgresJournal;
-use super::value::{away, bounded, failed};
-use crate::database::Database;
 
 /// The number of the advisory lock under which one process counts a restoration.
 const LOCK: i64 = 0x0071_6f70_656f;
@@ -45,29 +40,26 @@ pub(super) async fn is_restored(client: &Client) -> Result<bool, Error> {
     Ok(client.query_one(&read, &[]).await?.get(0))
 }
 
-/// Counts the restoration of the journal, if it was restored. Returns the number of pulls that are not complete because
-/// of it.
-pub(super) async fn settle(database: &Database) -> Result<Option<u64>, JournalError> {
-    let client = bounded(async { database.client().await.map_err(away) }).await?;
-    let is_new = "SELECT home IS NULL FROM qopen_journal.identity";
-    let is_new: bool = client.query_one(is_new, &[]).await.map_err(failed)?.get(0);
-    if !is_new && !is_restored(&client).await.map_err(failed)? {
-        return Ok(None);
-    }
-    // The lock ends with its connection.
-    let mut locked = database.connect(None).await.map_err(away)?;
-    locked.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.map_err(failed)?;
-    let doubted = match is_restored(&locked).await.map_err(failed)? {
-        false => None,
-        true => {
-            let transaction = locked.transaction().await.map_err(failed)?;
-            transaction.batch_execute(MEND).await.map_err(failed)?;
-            transaction.commit().await.map_err(failed)?;
-            let journal = PostgresJournal::use_tables(database.clone(), &client).await?;
-            Some(doubt_unfinished_pulls(&journal).await?)
-        }
-    };
-    let settle = format!("UPDATE qopen_journal.identity SET home = {HERE}");
-    locked.execute(&settle, &[]).await.map_err(failed)?;
-    Ok(doubted)
+/// Whether no process has noted where the journal is.
+pub(super) async fn is_unknown(client: &Client) -> Result<bool, Error> {
+    let read = "SELECT home IS NULL FROM qopen_journal.identity";
+    Ok(client.query_one(read, &[]).await?.get(0))
+}
+
+/// Waits until this connection alone counts a restoration. The lock ends with the connection.
+pub(super) async fn lock(client: &Client) -> Result<(), Error> {
+    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.map(drop)
+}
+
+/// Renews the transaction numbers of a restored journal.
+pub(super) async fn mend(client: &mut Client) -> Result<(), Error> {
+    let transaction = client.transaction().await?;
+    transaction.batch_execute(MEND).await?;
+    transaction.commit().await
+}
+
+/// Notes where the journal is.
+pub(super) async fn note(client: &Client) -> Result<(), Error> {
+    let note = format!("UPDATE qopen_journal.identity SET home = {HERE}");
+    client.execute(&note, &[]).await.map(drop)
 }

@@ -12,6 +12,7 @@ mod rights;
 mod rows;
 mod sessions;
 mod statements;
+mod tables;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -25,7 +26,6 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
 use crate::database::Database;
-use crate::schema::Schema;
 use blocking::{away, bounded, failed};
 pub use changes::{ChangeLines, FoundChanges, NotKept};
 use columns::{COLUMN_TABLES, Columns};
@@ -33,12 +33,8 @@ use published::Published;
 use rights::try_all;
 use sessions::Sessions;
 use statements::BEGIN;
+use tables::SCHEMA;
 use writer::{TAGS, Writer};
-
-const SCHEMA: Schema = Schema::new(
-    "qopen",
-    &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql"), include_str!("4.sql")],
-);
 
 /// Lists in a PostgreSQL database, in the schema `qopen`: `robot_account` has a row for each robot and
 /// account, `tag` the accounts' tags, `pull` the published list of each robot. Readers see the old list or

@@ -9,8 +9,8 @@ use qopen_sink::SinkError;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_postgres::Client;
 
-use super::SCHEMA;
 use super::blocking::{away, bounded};
+use super::tables::SCHEMA;
 use crate::database::Database;
 
 /// The most idle connections.

@@ -1,13 +1,13 @@
 //! A PostgreSQL server for one test: in a temporary folder, on a free port, stopped and removed with the
 //! value. It never runs as root.
 
+mod files;
 mod pooler;
 
 use std::fmt;
-use std::fs::Permissions;
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,6 +18,8 @@ use tempfile::TempDir;
 
 use crate::database::Database;
 use crate::error::DatabaseError;
+pub use files::Certificate;
+use files::{unprivileged_user, write_private};
 pub use pooler::Pooler;
 
 /// With the value `required`, a missing program fails the test instead of skipping it.
@@ -36,22 +38,6 @@ pub struct Server {
     /// The server ran before, so its port is known and must stay.
     started: bool,
     process: Option<Child>,
-}
-
-/// A certificate and its key in PEM, for a server with TLS.
-#[derive(Clone, Copy)]
-#[allow(clippy::exhaustive_structs, reason = "a server has these two")]
-pub struct Certificate<'a> {
-    /// The certificate.
-    pub certificate: &'a str,
-    /// Its private key.
-    pub key: &'a str,
-}
-
-impl fmt::Debug for Certificate<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Certificate")
-    }
 }
 
 impl Server {
@@ -293,7 +279,7 @@ impl Server {
             say("SKIP: pgbouncer not found; what needs it is not tested");
             return None;
         };
-        match Pooler::start(&program, self, pool_mode, certificate) {
+        match Pooler::start(&program, self.port, pool_mode, certificate) {
             Ok(pooler) => Some(pooler),
             Err(error) => panic!("pgbouncer cannot be started: {error}"),
         }
@@ -344,27 +330,4 @@ fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     folders.extend(std::env::split_paths(&path));
     folders.into_iter().find(|it| it.join("initdb").is_file() && it.join("postgres").is_file())
-}
-
-/// Writes a file that only the server may read.
-fn write_private(file: &Path, text: &str) -> io::Result<()> {
-    std::fs::write(file, text)?;
-    std::fs::set_permissions(file, Permissions::from_mode(0o600))?;
-    match unprivileged_user() {
-        Some((user, group)) => chown(file, Some(user), Some(group)),
-        None => Ok(()),
-    }
-}
-
-/// User and group of the server, if this process is root's.
-fn unprivileged_user() -> Option<(u32, u32)> {
-    if !rustix::process::geteuid().is_root() {
-        return None;
-    }
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    ["postgres", "nobody"].into_iter().find_map(|name| {
-        let line = users.lines().find(|it| it.split(':').next() == Some(name))?;
-        let mut fields = line.split(':').skip(2);
-        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
-    })
 }

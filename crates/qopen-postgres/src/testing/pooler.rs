@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Certificate, PATIENCE, Server, unprivileged_user, write_private};
+use super::files::{Certificate, unprivileged_user, write_private};
+
+/// How long a pooler may take to start.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running pgbouncer.
 #[derive(Debug)]
@@ -23,7 +26,7 @@ pub struct Pooler {
 impl Pooler {
     pub(super) fn start(
         program: &Path,
-        server: &Server,
+        server_port: u16,
         pool_mode: &str,
         certificate: Option<Certificate<'_>>,
     ) -> io::Result<Self> {
@@ -41,7 +44,6 @@ impl Pooler {
         let until = Instant::now() + PATIENCE;
         loop {
             let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-            let server_port = server.port;
             let text = format!(
                 "[databases]\n* = host=127.0.0.1 port={server_port}\n[pgbouncer]\nlisten_addr=127.0.0.1\n\
                  listen_port={port}\nunix_socket_dir=\nauth_type=any\npool_mode={pool_mode}\n{tls}\

@@ -120,8 +120,8 @@ fn doubt(expected: &mut Kept, found: &Kept) {
     let digest = Digest::of(item.3.as_bytes());
     let mut doubted = 0;
     for (notes, _) in expected.pulls.values_mut() {
-        let ends = notes.iter().filter(|it| matches!(it, Note::Ended { .. } | Note::Resumed));
-        if !matches!(ends.last(), Some(Note::Ended { status: EndState::Complete, .. })) {
+        let mut ends = notes.iter().filter(|it| matches!(it, Note::Ended { .. } | Note::Resumed));
+        if !matches!(ends.next_back(), Some(Note::Ended { status: EndState::Complete, .. })) {
             notes.push(Note::Doubted { item: digest });
             doubted += 1;
         }

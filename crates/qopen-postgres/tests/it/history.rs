@@ -152,7 +152,7 @@ async fn each_list_has_its_basis_and_its_place_in_the_order() {
     let list = vec![given("r", "m2", 3, &named(&["a"], "q"))];
     publish_with(&sink, list, CompareOptions::default(), without).await.unwrap();
     assert_eq!(texts(&client, present).await, ["m2 3"]);
-    let expected = ["1 m1 1 1 0 of m1 m1 1 t", "2 m2 3 1 1 3 t"];
+    let expected = ["1 m1 1 1 0 of m1 m1 1 t", "2 m2 3 1 1 2 t"];
     assert_eq!(texts(&client, history).await, expected);
 }
 

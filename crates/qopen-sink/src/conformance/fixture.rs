@@ -28,7 +28,7 @@ pub fn publish_fixture(sink: &dyn Sink) {
     let options = CompareOptions::default();
     let item = r#"{"robot_id":"r1","mark_id":"m","kind":"account","reason":"no id"}"#;
     let first = with_basis(given("r1", "m1", 1, &first));
-    publish_with(sink, &[first], options.clone(), &[item], || End::Commit).unwrap();
+    publish_with(sink, &[first], options, &[item], || End::Commit).unwrap();
     let second = with_basis(given("r1", "m2", 1, &second));
     publish_with(sink, &[second], options, &[item], || End::Commit).unwrap();
     publish_plain(sink, ListKind::Partial, &given("r2", "m3", 1, &plain(&["a", "b"]))).unwrap();
