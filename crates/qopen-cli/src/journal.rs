@@ -105,7 +105,7 @@ pub(crate) fn cannot_open(location: &Location, error: &JournalError) -> Failure 
 }
 
 /// Checks the journal for `qopen doctor`.
-pub(crate) async fn examine(settings: &Settings) -> Result<String, Failure> {
+pub(crate) async fn examine(settings: &Settings) -> Result<Phrase, Failure> {
     let location = settings.journal()?;
     if !location.exists().await.map_err(|error| cannot_open(&location, &error))? {
         return match location.is_shared() {
@@ -113,15 +113,22 @@ pub(crate) async fn examine(settings: &Settings) -> Result<String, Failure> {
                 let location = location.to_string();
                 Err(Failure::usage(Phrase::about(location, elsewhere(&settings.journal()?))))
             }
-            false if location.as_folder().is_some_and(|it| it.is_dir()) => {
-                Ok(format!("{location} holds no journal yet; the first pull makes one"))
-            }
-            false => Ok(format!("{location} will be made")),
+            false if location.as_folder().is_some_and(|it| it.is_dir()) => Ok(phrase!(
+                "{it} holds no journal yet; the first pull makes one",
+                "{it} 中还没有持久化存储；首次拉取会创建",
+                it = location,
+            )),
+            false => Ok(phrase!("{it} will be made", "将会创建 {it}", it = location)),
         };
     }
     let opened = match location.open().await {
         Err(JournalError::Locked { holder }) => {
-            return Ok(format!("{location}: in use ({holder})"));
+            return Ok(phrase!(
+                "{it}: in use ({holder})",
+                "{it}：正在使用（{holder}）",
+                it = location,
+                holder = holder,
+            ));
         }
         opened => opened.map_err(|error| cannot_open(&location, &error))?,
     };
@@ -129,10 +136,16 @@ pub(crate) async fn examine(settings: &Settings) -> Result<String, Failure> {
     let pulls = pulls.map_err(|error| cannot_open(&location, &error))?.pulls;
     let report = opened.report;
     let damage: Vec<_> = report.damage.iter().filter(|it| !it.unfinished).collect();
-    let pulls = count(pulls, "pull", "pulls");
+    let pulls = Phrase::new(count(pulls, "pull", "pulls"), format!("{pulls} 次拉取"));
     match damage.first() {
-        None if location.is_shared() => Ok(format!("{location}: {pulls}")),
-        None => Ok(format!("{location}: {pulls}, {} MiB", report.bytes.div_ceil(1 << 20))),
+        None if location.is_shared() => Ok(Phrase::about(location.to_string(), pulls)),
+        None => Ok(phrase!(
+            "{it}: {pulls}, {mib} MiB",
+            "{it}：{pulls}，{mib} MiB",
+            it = location,
+            pulls = pulls,
+            mib = report.bytes.div_ceil(1 << 20),
+        )),
         Some(first) => Err(Failure::usage(phrase!(
             "{location}: damaged in {places}, the first: {first}",
             "{location}：有 {n} 处损坏，第一处：{first}",
