@@ -6,7 +6,9 @@ use percent_encoding::percent_decode_str;
 use qopen::postgres::PostgresSink;
 
 use crate::exit::Failure;
-use crate::lang::{Phrase, Text, phrase};
+use crate::lang::phrase;
+#[cfg(not(feature = "mysql"))]
+use crate::lang::{Phrase, Text};
 
 /// The schemes of databases on a server.
 const SCHEMES: [&str; 4] = ["postgres://", "postgresql://", "mysql://", "mariadb://"];
