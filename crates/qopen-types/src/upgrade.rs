@@ -1,6 +1,8 @@
 //! Versions of stored data, and what this version of qopen does with them.
 
-use std::fmt;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 /// What the first use of stored data by this version of qopen does to its format. `Display` says it in a sentence, with
 /// what an earlier qopen can do after that.
@@ -86,6 +88,10 @@ impl fmt::Display for Upgrade {
 
 #[cfg(test)]
 mod tests {
+    use alloc::borrow::ToOwned as _;
+    use alloc::string::ToString as _;
+    use alloc::vec;
+
     use super::*;
 
     #[test]
