@@ -18,6 +18,7 @@ use crate::kept::pull::{Line, PullName};
 use crate::kept::remote::{Flow, Remote};
 use crate::kept::{Kept, id};
 use crate::lang::{Phrase, THE_JOURNAL, phrase};
+use crate::marks;
 use crate::output::database::ListDatabase;
 use crate::output::{Output, Shared};
 use crate::say::tell;
@@ -37,7 +38,7 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, 
     let output = Output::new(&args.out, layout)?.in_folder(scratch);
     let kept = Kept::open(settings).await?;
     let pulls = kept.pulls().await?;
-    let lines = journal::marked(pulls.clone(), &args.mark, Line::mark)?;
+    let lines = marks::marked(pulls.clone(), &args.mark, Line::mark)?;
     let line = match &lines[..] {
         [line] => line,
         lines => match &args.robot {

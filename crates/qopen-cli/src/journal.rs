@@ -1,6 +1,5 @@
 //! Opening and expiring journals, and texts about times and pulls.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +7,7 @@ use jiff::Timestamp;
 use qopen::journal::{
     Backend, EndState, Examined, JournalError, Note, Opened, PullId, PullState, Store,
 };
-use qopen::types::{MarkId, Upgrade};
+use qopen::types::Upgrade;
 use tracing::Level;
 
 use crate::beside;
@@ -61,22 +60,30 @@ pub(crate) async fn migrate(location: &Location) -> Result<usize, JournalError> 
         location.is_shared() && location.examine().await.is_ok_and(|it| it.is_restored);
     let steps = location.migrate().await?;
     if is_restored {
-        say_restored(location, "its unfinished pulls");
+        say_restored(location, &phrase!("its unfinished pulls", "其未完成的拉取"));
     }
     Ok(steps)
 }
 
-fn say_restored(location: &Location, pulls: &str) {
-    say!(
-        "qopen: the journal in {location} was restored from a backup, and may lack pages that were acknowledged after it: {pulls} cannot become complete until `qopen quarantine release` accepts that; pull the robots again"
+fn say_restored(location: &Location, pulls: &Phrase) {
+    tell!(
+        "the journal in {location} was restored from a backup, and may lack pages that were acknowledged after it: {pulls} cannot become complete until `qopen quarantine release` accepts that; pull the robots again",
+        "{location} 中的持久化存储由备份恢复，可能缺少备份之后已确认的分页：在 `qopen quarantine release` 接受之前，{pulls}不会算作完整；请重新拉取这些机器人",
+        location = location,
+        pulls = pulls,
     );
 }
 
 /// Says what a restored journal counts against its pulls.
 pub(crate) fn say_doubted(location: &Location, doubted: u64) {
+    const UNFINISHED: Noun = Noun::new("unfinished pull", "unfinished pulls", "次未完成的拉取");
     match doubted {
-        0 => say!("qopen: the journal in {location} was restored, and has no unfinished pull"),
-        doubted => say_restored(location, &count(doubted, "unfinished pull", "unfinished pulls")),
+        0 => tell!(
+            "the journal in {location} was restored, and has no unfinished pull",
+            "{location} 中的持久化存储由备份恢复，没有未完成的拉取",
+            location = location,
+        ),
+        doubted => say_restored(location, &UNFINISHED.count(doubted)),
     }
 }
 
@@ -277,76 +284,6 @@ pub(crate) async fn forget(database: ListDatabase, pulls: Vec<PullId>) {
     }
 }
 
-/// Returns the pulls of a mark: one, unless marks were chosen by hand.
-pub(crate) async fn of_mark(journal: &dyn Store, mark: &str) -> Result<Vec<PullState>, Failure> {
-    marked(all(journal).await?, mark, |state| state.pull.mark_id.as_str())
-}
-
-/// Minimum length of an abbreviated mark or item name, in characters.
-pub(crate) const ENOUGH: usize = 4;
-
-/// Maximum number of marks in a message.
-const LISTED: usize = 10;
-
-/// Returns the elements of the only mark that is `wanted` or begins with it.
-pub(crate) fn marked<T>(
-    mut all: Vec<T>,
-    wanted: &str,
-    mark: impl Fn(&T) -> &str,
-) -> Result<Vec<T>, Failure> {
-    // A terminal shows a long mark up to there.
-    let wanted = wanted.strip_suffix('…').unwrap_or(wanted);
-    MarkId::new(wanted).map_err(|error| {
-        let wanted = format!("{wanted:?}");
-        Failure::usage_of(phrase!("the mark {wanted}", "标记 {wanted}", wanted = wanted), &error)
-    })?;
-    if all.iter().any(|it| mark(it) == wanted) {
-        all.retain(|it| mark(it) == wanted);
-        return Ok(all);
-    }
-    let there = Text::new("`qopen pulls list` shows all marks", "`qopen pulls list` 列出全部标记");
-    if wanted.chars().count() < ENOUGH {
-        return Err(Failure::usage(phrase!(
-            "the journal has no pull of mark {wanted}; the beginning of a mark has at least {least} characters; {there}",
-            "持久化存储中没有标记为 {wanted} 的拉取；标记的开头至少需要 {least} 个字符；{there}",
-            wanted = wanted,
-            least = ENOUGH,
-            there = there,
-        )));
-    }
-    all.retain(|it| mark(it).starts_with(wanted));
-    let marks: BTreeSet<&str> = all.iter().map(&mark).collect();
-    match marks.len() {
-        0 => Err(Failure::usage(phrase!(
-            "the journal has no pull whose mark begins with {wanted}; {there}",
-            "持久化存储中没有标记以 {wanted} 开头的拉取；{there}",
-            wanted = wanted,
-            there = there,
-        ))),
-        1 => Ok(all),
-        count => {
-            let mut message = phrase!(
-                "{count} marks begin with {wanted}; give more of one:",
-                "{count} 个标记以 {wanted} 开头；请多写几个字符：",
-                count = count,
-                wanted = wanted,
-            );
-            for mark in marks.iter().take(LISTED) {
-                message.push(&Phrase::same(format!("\n  {mark}")));
-            }
-            if count > LISTED {
-                message.push(&phrase!(
-                    "\n  and {more} more; {there}",
-                    "\n  以及另外 {more} 个；{there}",
-                    more = count - LISTED,
-                    there = there,
-                ));
-            }
-            Err(Failure::usage(message))
-        }
-    }
-}
-
 pub(crate) async fn all(journal: &dyn Store) -> Result<Vec<PullState>, Failure> {
     let pulls = journal.pulls().await;
     let what = || phrase!("the journal cannot be read", "持久化存储无法读取");
@@ -409,39 +346,5 @@ pub(crate) fn time(at: SystemTime) -> String {
     match Timestamp::try_from(at) {
         Ok(at) => at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         Err(_) => "?".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-    use super::marked;
-    use crate::exit::Exit;
-
-    #[test]
-    fn a_mark_is_named_by_an_unambiguous_beginning() {
-        let marks = ["0199-aaaa", "0199-aabb", "0199-aa", "tiny", "müßig-1", "0199-aabb"];
-        let find = |wanted| marked(marks.to_vec(), wanted, |it| it);
-        assert_eq!(find("0199-aaa").unwrap(), ["0199-aaaa"]);
-        assert_eq!(find("0199-aab").unwrap(), ["0199-aabb"; 2], "one mark of two robots");
-        assert_eq!(find("0199-aa").unwrap(), ["0199-aa"], "exact, and the beginning of others");
-        assert_eq!(find("müßi").unwrap(), ["müßig-1"]);
-        assert_eq!(find("0199-aaa…").unwrap(), ["0199-aaaa"], "cut by a table");
-        assert_eq!(marked(vec!["abc"], "abc", |it| it).unwrap(), ["abc"], "exact and short");
-        for (wanted, what) in [
-            ("0199", "3 marks begin with 0199; give more of one:\n  0199-aa\n  0199-aaaa\n"),
-            ("019", "at least 4 characters"),
-            ("0200", "no pull whose mark begins with 0200"),
-            ("0199-aaaa-more", "no pull whose mark begins with"),
-            ("", "cannot be empty"),
-        ] {
-            let failure = find(wanted).unwrap_err();
-            assert_eq!(failure.exit, Exit::Usage);
-            assert!(failure.to_string().contains(what), "{failure}");
-        }
-        let many: Vec<String> = (0..12).map(|it| format!("many-{it:02}")).collect();
-        let failure = marked(many, "many", |it| it).unwrap_err().to_string();
-        assert!(failure.contains("many-09\n  and 2 more") && !failure.contains("many-10"));
     }
 }

@@ -29,6 +29,7 @@ mod listen;
 mod log;
 mod lookup;
 mod loopback;
+mod marks;
 mod migrate;
 mod output;
 mod policy;

@@ -5,10 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::args::QuarantineVerb;
 use crate::exit::{Exit, Failure};
-use crate::journal::ENOUGH;
 use crate::kept::Kept;
 use crate::kept::item::{Item, PAGE};
 use crate::lang::phrase;
+use crate::marks::ENOUGH;
 use crate::report::count;
 use crate::say::{self, answer, say, tell};
 use crate::settings::Settings;

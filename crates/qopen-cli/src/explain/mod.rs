@@ -1,5 +1,6 @@
 //! `qopen explain`: explains an error, or diagnoses a captured callback step by step.
 
+mod page;
 mod words;
 
 use std::io::Read as _;
@@ -10,7 +11,7 @@ use qopen::callback::{
     CallbackKeys, Keyring, OpenError, RejectReason, TimestampAge, TimestampPolicy,
 };
 use qopen::journal::Layer;
-use qopen::types::{Account, CallbackSkim, EventType, Item, Json, PageSkim, PayloadText, Readings};
+use qopen::types::{CallbackSkim, EventType, Json, PayloadText, Readings};
 use qopen::{Classified, classify};
 
 use words::{NEXT_TOKEN, OPENING, OTHER_KEY, WELL_FORMED, advice, form, meaning, step_of, steps};
@@ -18,7 +19,6 @@ use words::{NEXT_TOKEN, OPENING, OTHER_KEY, WELL_FORMED, advice, form, meaning, 
 use crate::args::ExplainArgs;
 use crate::exit::{Exit, Failure, chained};
 use crate::lang::{self, Phrase, Text, phrase};
-use crate::report::CUSTOMERS;
 use crate::say::{self, MORE, answer};
 use crate::settings::Settings;
 use crate::topics::Topic;
@@ -342,67 +342,6 @@ impl Steps {
                 phrase!("of a kind that this command does not know", "本命令不认识的种类"),
             ),
         }
-    }
-
-    fn page(&mut self, page: &PageSkim<'_>) {
-        let PageSkim { has_more, accounts, .. } = page;
-        let more = match has_more {
-            Some(true) => Text::new("more pages follow", "后面还有分页"),
-            Some(false) => Text::new("this is marked as the last page", "标记为末页"),
-            None => Text::new(
-                "has_more is absent; the page counts as the last after a longer quiet",
-                "没有 has_more；更长的静默之后视为末页",
-            ),
-        };
-        let said = phrase!(
-            "{customers}; {more}",
-            "{customers}；{more}",
-            customers = CUSTOMERS.count(accounts.len() as u64),
-            more = more,
-        );
-        self.holds(steps::PAGE, said);
-        let mut readable = 0;
-        for (number, account) in accounts.iter().enumerate() {
-            let customer = phrase!("customer {n}", "客户 {n}", n = number + 1);
-            // A part of valid JSON is valid JSON.
-            let Ok(json) = Json::parse(account.raw) else { continue };
-            match Item::<Account>::read_with(json) {
-                (Item::Valid(account), readings) => {
-                    readable += 1;
-                    for reading in readings.iter() {
-                        let said = phrase!(
-                            "tolerated spelling: {reading}",
-                            "容许的写法：{reading}",
-                            reading = reading,
-                        );
-                        self.holds(&customer, said);
-                    }
-                    for (field, _) in account.unread.iter() {
-                        let said = phrase!(
-                            "{field} cannot be read; it would be kept under _unread",
-                            "{field} 无法读取；会保存在 _unread 下",
-                            field = field,
-                        );
-                        self.fails(&customer, said);
-                    }
-                }
-                (Item::Invalid(unread), _) => {
-                    let said = phrase!(
-                        "{reason}; it would be quarantined",
-                        "{reason}；会被隔离",
-                        reason = unread.reason,
-                    );
-                    self.fails(&customer, said);
-                }
-            }
-        }
-        let said = phrase!(
-            "{readable} of {n} can be read",
-            "{n} 位中 {readable} 位可以读取",
-            readable = readable,
-            n = accounts.len(),
-        );
-        self.holds(steps::CUSTOMERS, said);
     }
 }
 

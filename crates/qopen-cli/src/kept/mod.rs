@@ -18,6 +18,7 @@ use crate::beside;
 use crate::exit::Failure;
 use crate::journal::{self, cannot_open};
 use crate::lang::THE_JOURNAL;
+use crate::marks;
 use crate::output::place::Place;
 use crate::settings::Settings;
 use item::{Item, Retried};
@@ -82,7 +83,7 @@ impl Kept {
 
     /// Returns the pulls of a mark or of its beginning.
     pub(crate) async fn marked(&self, mark: &str) -> Result<Vec<Line>, Failure> {
-        journal::marked(self.pulls().await?, mark, Line::mark)
+        marks::marked(self.pulls().await?, mark, Line::mark)
     }
 
     /// Returns the notes of a pull.

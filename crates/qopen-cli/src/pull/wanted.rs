@@ -35,7 +35,7 @@ impl Wanted {
         if !args.resume.is_empty() {
             let marks: BTreeSet<&String> = args.resume.iter().collect();
             for mark in marks {
-                wanted.resumed.extend(crate::journal::of_mark(journal, mark).await?);
+                wanted.resumed.extend(crate::marks::of_mark(journal, mark).await?);
             }
             // Two beginnings may be of one mark.
             wanted.resumed.sort_by(|one, other| one.pull.cmp(&other.pull));
