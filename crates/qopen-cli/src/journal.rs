@@ -1,5 +1,6 @@
 //! Opening and expiring journals, and texts about times and pulls.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
