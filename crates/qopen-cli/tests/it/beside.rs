@@ -286,7 +286,7 @@ fn a_pull_that_holds_the_journal_is_named_and_a_dead_services_note_is_not_used()
     let held = format!("process {}", pull.0.id());
     let lock = stage.folder.path().join("qopen-data/lock");
     let began = Instant::now();
-    while std::fs::read_to_string(&lock).is_ok_and(|it| it.trim() != held) {
+    while std::fs::read_to_string(&lock).is_ok_and(|it| it.lines().next() != Some(&held)) {
         assert!(began.elapsed() < Duration::from_secs(30));
         std::thread::sleep(Duration::from_millis(20));
     }
