@@ -30,7 +30,7 @@ impl CallbackUrl {
             refused(phrase!("not a URL: {why}", "不是 URL：{why}", why = error))
         })?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(refused(phrase!("not a URL of the web", "不是网页地址")));
+            return Err(refused(phrase!("not a URL of the web", "不是 http 或 https 地址")));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(refused(phrase!(
@@ -41,7 +41,7 @@ impl CallbackUrl {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refused(phrase!(
                 "a callback URL has neither ? nor #",
-                "回调 URL 不含 ? 和 #",
+                "回调地址不能含有 ? 或 #",
             )));
         }
         // The path also becomes a `location` of nginx.
@@ -51,7 +51,7 @@ impl CallbackUrl {
             caution!(
                 warnings::URL_UNENCRYPTED,
                 "{url} is not encrypted; put TLS in front of it",
-                "{url} 未加密；请在其前面加 TLS",
+                "{url} 未加密；请在前面加上 TLS",
                 url = url,
             );
         }

@@ -112,7 +112,7 @@ impl NewFile {
         let what = match is_link && !self.path.exists() {
             true => Text::new(
                 "is a symbolic link to a file that does not exist",
-                "是指向不存在文件的符号链接",
+                "是符号链接，所指的文件不存在",
             ),
             false => Text::new("exists", "已存在"),
         };

@@ -59,7 +59,7 @@ fn unwritten(failure: Failure) -> Failure {
         Exit::Refused => phrase!("nothing was written", "没有写入任何内容"),
         _ => phrase!(
             "nothing was written; check {url}, or write the file without asking the platform: --offline",
-            "没有写入任何内容；请检查 {url}，或用 --offline 不询问平台直接写入",
+            "没有写入任何内容；请检查 {url}，或用 --offline 直接写入而不询问平台",
             url = BASE_URL.env,
         ),
     };

@@ -45,7 +45,7 @@ impl Interview<'_> {
             &BASE_URL,
             Text::new(
                 "the host that the platform named for your app, with https://",
-                "平台为应用指定的主机，带 https://",
+                "平台为应用指定的主机，以 https:// 开头",
             ),
         )
         .await?;
@@ -144,7 +144,7 @@ impl Interview<'_> {
         loop {
             let question = Text::new(
                 "public callback URL, or Enter for none yet",
-                "公开的回调 URL，回车表示暂无",
+                "公开的回调地址，回车表示暂无",
             );
             let answer = self.terminal.ask(question.of(lang::chosen())).await?;
             if trim(answer.expose()).is_empty() {
@@ -168,7 +168,7 @@ impl Interview<'_> {
         let default = self.chosen.default_out();
         let question = phrase!(
             "lists go to a file, a folder or a database [{default}]",
-            "列表写入文件、文件夹或数据库 [{default}]",
+            "列表写到哪个文件、文件夹或数据库 [{default}]",
             default = default,
         );
         loop {
@@ -210,7 +210,7 @@ fn show(robots: &[Robot]) {
     let rows: Vec<_> = (1..).zip(robots.iter().take(SHOWN)).map(row).collect();
     say::to_person(format_args!("{}", table::render(&COLUMNS, &rows, Reader::of_stderr(), false)));
     if robots.len() > SHOWN {
-        let more = phrase!("and {n} more", "另有 {n} 个", n = robots.len() - SHOWN);
+        let more = phrase!("and {n} more", "以及另外 {n} 个", n = robots.len() - SHOWN);
         say!("{}", more.shown());
     }
 }
@@ -229,7 +229,7 @@ fn robot_of(answer: &str, robots: &[Robot]) -> Result<Option<RobotId>, Phrase> {
         None if robots.is_empty() => robots::one(answer).map(Some).map_err(Phrase::from),
         None => Err(phrase!(
             "{answer} is neither the number nor the id of a robot above",
-            "{answer} 既不是上面机器人的序号，也不是其 ID",
+            "{answer} 既不是上面某个机器人的序号，也不是其 ID",
             answer = format!("{answer:?}"),
         )),
     }

@@ -78,14 +78,17 @@ async fn set_up(args: InitArgs, common: Common) -> Result<Exit, Failure> {
     if let Some(terminal) = &terminal {
         tell!(
             "the settings go to {path}; Enter takes the value in [brackets], Ctrl-C ends without a file",
-            "设置将写入 {path}；回车采用 [方括号] 中的值，按 Ctrl-C 结束且不留文件",
+            "设置将写入 {path}；按回车采用 [方括号] 中的值，按 Ctrl-C 结束，不留下文件",
             path = path.display(),
         );
         Interview { terminal, settings: &mut settings, chosen: &mut chosen }.of_requests().await?;
     }
     let robots = match args.offline {
         true => {
-            tell!("the platform was not asked, because of --offline", "因 --offline，没有询问平台");
+            tell!(
+                "the platform was not asked, because of --offline",
+                "使用了 --offline，没有询问平台"
+            );
             None
         }
         false => gateway::ask(&settings).await?,
@@ -125,7 +128,7 @@ fn answers(file: &Path) -> Result<Answers, Failure> {
         Ok(bytes) if bytes as u64 > MOST => {
             let why = phrase!(
                 "more than {most} bytes are no answers",
-                "超过 {most} 字节，不是答案",
+                "内容超过 {most} 字节，不会是回答",
                 most = MOST,
             );
             Err(Failure::usage(Phrase::about(what(), why)))

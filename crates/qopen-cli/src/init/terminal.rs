@@ -56,13 +56,13 @@ async fn answer(question: &str, read: fn() -> io::Result<Secret>) -> Result<Secr
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 tell!(
                     "the answer is not UTF-8 text; set the terminal to UTF-8 and type it again",
-                    "答案不是 UTF-8 文本；请将终端设为 UTF-8 后重新输入",
+                    "输入不是 UTF-8 文本；请将终端设为 UTF-8 后重新输入",
                 );
             }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Err(Failure::usage(phrase!(
                     "the input ended before all questions were answered; nothing was written",
-                    "输入在回答完所有问题之前结束；没有写入任何内容",
+                    "问题尚未答完，输入就结束了；没有写入任何内容",
                 )));
             }
             Err(error) => {

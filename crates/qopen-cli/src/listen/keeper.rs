@@ -53,11 +53,11 @@ impl Keeper {
         let place = match self.intake.accept(incoming).await.map_err(refusal)? {
             Accepted::Page => Text::new(
                 "kept with its pull, which the journal knows",
-                "已存入其拉取，持久化存储认识该拉取",
+                "已归入其拉取，持久化存储中有该拉取",
             ),
             Accepted::Report => Text::new(
                 "noted with its pull, if the journal knows that",
-                "已记入其拉取（若持久化存储认识该拉取）",
+                "已记入其拉取（如果持久化存储中有该拉取）",
             ),
             Accepted::Quarantined => Text::new(
                 "kept in quarantine; `qopen quarantine list` shows it, and why",

@@ -90,7 +90,7 @@ pub(crate) async fn run(args: ListenArgs, settings: Settings) -> Result<Exit, Fa
     if good > 0 {
         tell!(
             "the callback URL leads here, and its callbacks can be read",
-            "回调 URL 通向本机，其回调可以读取",
+            "回调地址能够到达本监听器，其回调可以读取",
         );
     }
     Ok(exit)
@@ -186,7 +186,7 @@ fn summarise(stats: &Stats, came: &Came, explained: u64) {
     const CALLBACKS: Noun = Noun::new("callback was", "callbacks were", "条回调");
     let silent = match kept.saturating_sub(explained) {
         0 => Phrase::default(),
-        more => phrase!(", {more} without an explanation", "，其中 {more} 条没有解释", more = more),
+        more => phrase!(", {more} without an explanation", "，其中 {more} 条没有说明", more = more),
     };
     tell!(
         "{callbacks} kept and answered success{silent}",
@@ -201,7 +201,7 @@ fn summarise(stats: &Stats, came: &Came, explained: u64) {
     if kept == 0 && findings.is_empty() {
         tell!(
             "nothing came; does the console's callback URL lead to this listener?",
-            "没有收到任何请求；平台后台的回调 URL 是否通向本监听器？",
+            "没有收到任何请求；平台后台中的回调地址是否指向本监听器？",
         );
     }
 }

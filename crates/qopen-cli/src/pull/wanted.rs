@@ -62,7 +62,7 @@ impl Wanted {
             let replaced = if !is_as_asked(state, args) {
                 Some(Text::new("was started with other options", "的选项不同"))
             } else if is_stale(state) {
-                Some(Text::new("is past its deadline", "已超过截止时间"))
+                Some(Text::new("is past its deadline", "已超过时限"))
             } else if !state.damaged.is_empty() {
                 Some(Text::new("has lost pages in the journal", "在持久化存储中丢失了分页"))
             } else if is_without_customers(state) && !args.receiving.allow_empty {

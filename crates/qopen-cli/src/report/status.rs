@@ -58,7 +58,7 @@ fn incomplete(failure: &Failure) -> String {
         Failure::OwedPages => {
             "有分页到达时未能保存，或被持久化存储丢失，且没有重新发送；请重新拉取".to_owned()
         }
-        Failure::Deadline => "直到截止时间仍不断收到分页；请调大截止时间，或重新拉取".to_owned(),
+        Failure::Deadline => "到时限时仍不断收到分页；请调大时限，或重新拉取".to_owned(),
         Failure::LimitReached(limit) => format!("拉取达到上限：{limit:?}"),
         other => format!("{other:?}"),
     }

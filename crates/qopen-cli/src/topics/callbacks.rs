@@ -4,7 +4,7 @@ topics! {
     REJECTED "rejected" {
         "Rejected callbacks", "被拒绝的回调";
         "Callbacks were not answered `success`. The platform sends a callback again that was not answered so. The reasons are below, as the log and the metric `qopen_callbacks_rejected_total` name them.", "有回调没有得到 `success` 应答，平台会重新发送这样的回调。原因见下，名称与日志和指标 `qopen_callbacks_rejected_total` 一致。";
-        "Look at the entry of the reason. A complete list may have rejections: each refused page came again.", "查看具体原因的条目。完整的列表也可能有拒绝：被拒绝的分页都已重新收到。";
+        "Look at the entry of the reason. A complete list may have rejections: each refused page came again.", "查看具体原因的条目。完整的列表也可能有被拒绝的回调：被拒绝的分页都已重新收到。";
     } log ["callback rejected"];
     MALFORMED "rejected-malformed" {
         "Not an envelope", "不是回调信封";
@@ -38,11 +38,11 @@ topics! {
     };
     COMPRESSED "rejected-compressed" {
         "Compressed body", "请求体经过压缩";
-        "The request has a `Content-Encoding`. The platform sends none, so a proxy added it.", "请求带有 `Content-Encoding`。平台不会压缩，因此是代理添加的。";
+        "The request has a `Content-Encoding`. The platform sends none, so a proxy added it.", "请求带有 `Content-Encoding`。平台不会压缩，因此是代理所为。";
         "Turn compression of requests off in the proxy.", "请在代理中关闭请求压缩。";
     };
     NO_ROOM "rejected-no-room" {
-        "No memory left for bodies", "没有存放请求体的内存";
+        "No memory left for bodies", "没有内存存放请求体";
         "Bodies in memory reached their common limit, and this one was refused before it was read.", "内存中的请求体达到总上限，该请求在读取之前被拒绝。";
         "Nothing, if it is rare: the platform sends the callback again. If it lasts, look for clients that send large bodies slowly.", "偶尔出现无需处理：平台会重新发送。若持续出现，请查找缓慢发送大请求体的客户端。";
     };
@@ -63,13 +63,13 @@ topics! {
     } see ["quarantine-content"];
     OTHER_PATHS "other-paths" {
         "Requests to other paths", "请求了其他路径";
-        "Requests reached the listener at another path than `QOPEN_CALLBACK_PATH`. Scanners do that; so does a proxy that rewrites the path, or a URL in the console with another path.", "有请求到达监听器，但路径不是 `QOPEN_CALLBACK_PATH`。扫描程序会这样，改写路径的代理或后台中路径不同的地址也会造成这种结果。";
+        "Requests reached the listener at another path than `QOPEN_CALLBACK_PATH`. Scanners do that; so does a proxy that rewrites the path, or a URL in the console with another path.", "有请求到达监听器，但路径不是 `QOPEN_CALLBACK_PATH`。扫描程序会发送这种请求；代理改写路径，或后台登记的地址路径不同，也会如此。";
         "Make the path in the console, the proxy's `location` and `QOPEN_CALLBACK_PATH` the same.", "使后台地址中的路径、代理的 `location` 与 `QOPEN_CALLBACK_PATH` 一致。";
     };
     UNKNOWN_PAGES "unknown-pages" {
         "Pages of other pulls", "其他拉取的分页";
-        "A verified page names a pull that was not requested here: another system requests lists with the same callback URL, or the journal folder is another one.", "签名正确的分页属于并非由此处发起的拉取：其他系统以同一回调地址请求列表，或使用了另一个持久化存储文件夹。";
-        "`qopen serve --adopt` collects such pulls. Check `QOPEN_DATA_DIR` if the pull should be known.", "`qopen serve --adopt` 会收集这样的拉取。若该拉取本应已知，请检查 `QOPEN_DATA_DIR`。";
+        "A verified page names a pull that was not requested here: another system requests lists with the same callback URL, or the journal folder is another one.", "签名正确的分页属于别处发起的拉取：其他系统用同一回调地址请求列表，或持久化存储不在原来的文件夹。";
+        "`qopen serve --adopt` collects such pulls. Check `QOPEN_DATA_DIR` if the pull should be known.", "`qopen serve --adopt` 会收取这样的拉取。若该拉取由此处发起，请检查 `QOPEN_DATA_DIR`。";
     } see ["quarantine-pull"];
     UNREADABLE "unreadable" {
         "Verified callbacks that cannot be read", "签名正确但无法读取的回调";
@@ -93,9 +93,9 @@ topics! {
         "Point monitors at `/healthz` of the control listener. Check that no proxy turns POST into GET by a redirect.", "请让监控访问控制监听器的 `/healthz`。确认没有代理因重定向把 POST 变为 GET。";
     };
     ECHO_CHECKS "echo-checks" {
-        "Checks of the URL by a console", "后台对地址的检查（echostr）";
-        "A console sent GET with `echostr`, as WeCom's own console does. The qopen platform expects no answer to it.", "有后台发送了带 `echostr` 的 GET，如企业微信自己的后台。qopen 平台不需要这种应答。";
-        "Save the URL in the console of the qopen platform, without that check.", "请在 qopen 平台的后台中保存地址，不做该检查。";
+        "Checks of the URL by a console", "后台对地址的校验（echostr）";
+        "A console sent GET with `echostr`, as WeCom's own console does. The qopen platform expects no answer to it.", "某个后台发送了带 `echostr` 的 GET，企业微信自己的后台就会这样。qopen 平台不需要这种应答。";
+        "Save the URL in the console of the qopen platform, without that check.", "请在 qopen 平台的后台保存地址，不使用该校验。";
     };
     PROXY_PROTOCOL "proxy-protocol" {
         "Connections with the PROXY protocol", "使用 PROXY 协议的连接";
@@ -104,7 +104,7 @@ topics! {
     };
     MILLISECONDS "milliseconds" {
         "Timestamps in milliseconds", "以毫秒为单位的时间戳";
-        "Envelopes have their time in milliseconds instead of seconds. qopen reads both.", "信封中的时间以毫秒而不是秒为单位。qopen 两者都能读取。";
+        "Envelopes have their time in milliseconds instead of seconds. qopen reads both.", "信封中的时间以毫秒而不是秒为单位。qopen 两种都能读取。";
         "Nothing.", "无需处理。";
     };
 }

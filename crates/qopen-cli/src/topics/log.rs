@@ -15,7 +15,7 @@ topics! {
     JOURNAL_DAMAGED "journal-damaged" {
         "The journal has lost records", "持久化存储丢失了记录";
         "A file of the journal was damaged, cut or removed, and what it held cannot be read. Pulls that lost pages are open again.", "持久化存储的文件损坏、被截断或删除，其中的内容无法读取。丢失分页的拉取会重新打开。";
-        "Pull the named pulls again. Check the disk; `qopen pulls check` reads the whole journal.", "重新拉取所列的拉取。检查磁盘；`qopen pulls check` 会读取整个持久化存储。";
+        "Pull the named pulls again. Check the disk; `qopen pulls check` reads the whole journal.", "重新执行日志指出的拉取。检查磁盘；`qopen pulls check` 会读取整个持久化存储。";
     } see ["journal-lost"] log [
         "the journal is damaged",
         "pages are lost: the journal's file was damaged",
@@ -59,7 +59,7 @@ topics! {
     ];
     CLAIMS "claims" {
         "Claims of workers", "工作进程的租约";
-        "A worker could not renew its claims, lost a pull to another worker, or gave up one whose publication stopped. No list is written twice.", "工作进程未能续租，拉取被另一进程接管，或因发布停滞而放弃。列表不会被写两次。";
+        "A worker could not renew its claims, lost a pull to another worker, or gave up one whose publication stopped. No list is written twice.", "工作进程未能续租，或其拉取被另一进程接管，或因发布停滞而被放弃。列表不会被写两次。";
         "Check the database. If takeovers are frequent, raise `--lease`.", "检查数据库。若频繁接管，请调大 `--lease`。";
     } log [
         "claims cannot be made or renewed",
@@ -93,7 +93,7 @@ topics! {
     } see ["refused"] log ["refused"];
     LISTENER "listener" {
         "A connection could not be accepted", "无法接受连接";
-        "The system gave the listener no connection, most often because the process has too many open files.", "系统没有交给监听器连接，多半因为进程打开的文件过多。";
+        "The system gave the listener no connection, most often because the process has too many open files.", "系统没有把连接交给监听器，多半因为进程打开的文件过多。";
         "Raise the limit of open files (`LimitNOFILE` of systemd), or lower `QOPEN_MAX_CONNECTIONS`.", "调大打开文件数上限（systemd 的 `LimitNOFILE`），或调小 `QOPEN_MAX_CONNECTIONS`。";
     } log ["cannot accept"];
     ANOMALY "anomaly" {
@@ -111,13 +111,13 @@ topics! {
     ];
     CONSOLE_TOKEN "console-token" {
         "A wrong token at the console", "控制台收到错误的令牌";
-        "A login at the console had a wrong control token. After several the address has to wait.", "控制台登录使用了错误的控制令牌。多次之后该地址需要等待。";
+        "A login at the console had a wrong control token. After several the address has to wait.", "控制台登录使用了错误的控制令牌。多次之后，该地址须等待一段时间。";
         "If it was none of yours, keep the control listener away from the internet.", "若非自己人所为，请不要让控制监听器暴露在公网。";
     } log ["a wrong token was given to the console"];
     CHANGES_CUT "changes-cut" {
         "Changes were not sent whole", "变化未能完整发送";
         "The connection or the database failed while `GET /v1/robots/{id}/changes` sent its lines. The reader sees a broken transfer.", "`GET /v1/robots/{id}/changes` 发送过程中连接或数据库出错。读取方会看到传输中断。";
-        "Read again from the last mark that was read whole.", "从最后一个完整读取的标记重新读取。";
+        "Read again from the last mark that was read whole.", "从最后一个已完整读取的标记起重新读取。";
     } log ["the changes were not sent whole"];
     STOPPED_IN_FLIGHT "stopped-in-flight" {
         "Stopped with work in flight", "停止时仍有工作未完成";

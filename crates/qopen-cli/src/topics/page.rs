@@ -23,10 +23,10 @@ This page is generated from `crates/qopen-cli/src/topics`; a test fails if it is
 ",
     "# 错误与警告
 
-每个退出码、每种拒绝回调或列表不完整的原因、每条警告都在此有一个条目。提示中会给出其名称：`更多：qopen explain NAME`，
+每个退出码、每种拒绝回调或列表不完整的原因、每条警告都在此有一个条目。提示会指出其名称：`更多：qopen explain NAME`，
 或行末的 `[NAME]`。`qopen explain NAME` 打印该条目；JSON 中的字段 `explain` 是该名称。[英文版](ERRORS.md)。
 
-本页由 `crates/qopen-cli/src/topics` 生成；过时会有测试失败。
+本页由 `crates/qopen-cli/src/topics` 生成；若已过时，测试会失败。
 ",
 );
 

@@ -3,13 +3,13 @@
 topics! {
     CONTENT "quarantine-content" {
         "The content does not decrypt", "内容无法解密";
-        "The content is not base64 of whole AES blocks, or no key decrypts it. The item is the content as it came.", "内容不是整块 AES 的 base64，或没有密钥能解密。隔离项是收到的原始内容。";
+        "The content is not base64 of whole AES blocks, or no key decrypts it. The item is the content as it came.", "内容不是 AES 整块的 base64，或没有密钥能解密。隔离项是收到的原始内容。";
         "Correct `QOPEN_ENCODING_AES_KEY` (during a rotation `QOPEN_ENCODING_AES_KEY_NEXT`), then `qopen quarantine retry`.", "更正 `QOPEN_ENCODING_AES_KEY`（轮换期间为 `QOPEN_ENCODING_AES_KEY_NEXT`），然后运行 `qopen quarantine retry`。";
     } see ["undecrypted"];
     TEXT "quarantine-text" {
         "The plaintext is not text", "明文不是文本";
         "The content decrypted to bytes that are not UTF-8, and not readable in a tolerated way. With a wrong key this happens by chance.", "内容解密后不是 UTF-8，也无法以容许的方式读取。密钥错误时偶尔会这样。";
-        "Check `QOPEN_ENCODING_AES_KEY` and `qopen quarantine retry`. If only this item fails, the platform cut a character: `qopen quarantine show ITEM --raw`, then release it if it is no page.", "检查 `QOPEN_ENCODING_AES_KEY` 并运行 `qopen quarantine retry`。若只有这一项失败，是平台截断了字符：用 `qopen quarantine show ITEM --raw` 查看，不是分页则放行。";
+        "Check `QOPEN_ENCODING_AES_KEY` and `qopen quarantine retry`. If only this item fails, the platform cut a character: `qopen quarantine show ITEM --raw`, then release it if it is no page.", "检查 `QOPEN_ENCODING_AES_KEY` 并运行 `qopen quarantine retry`。若只有这一项失败，说明平台截断了字符：用 `qopen quarantine show ITEM --raw` 查看，不是分页则放行。";
     };
     JSON "quarantine-json" {
         "The text is not JSON", "文本不是 JSON";
@@ -22,8 +22,8 @@ topics! {
         "`qopen quarantine show ITEM` shows it. A newer qopen may read a new form: `qopen quarantine retry` after the upgrade.", "用 `qopen quarantine show ITEM` 查看。更新的 qopen 也许能读取新形式：升级后运行 `qopen quarantine retry`。";
     } see ["unidentified-accounts"];
     PULL "quarantine-pull" {
-        "A page of a pull that was not requested here", "并非由此处发起的拉取的分页";
-        "The page is well formed, and its mark is unknown to this journal. It is kept, because its pull may become known.", "分页形式正确，但其标记不在本持久化存储中。由于该拉取之后可能变为已知，分页被保留。";
-        "`qopen serve --adopt` collects such pulls from then on, and `qopen quarantine retry` gives kept pages to theirs. Release the item if it belongs to another system.", "`qopen serve --adopt` 此后会收集这样的拉取，`qopen quarantine retry` 把保留的分页归入其拉取。属于其他系统的请放行。";
+        "A page of a pull that was not requested here", "别处发起的拉取的分页";
+        "The page is well formed, and its mark is unknown to this journal. It is kept, because its pull may become known.", "分页形式正确，但其标记不在本持久化存储中。该拉取以后可能变为已知，因此保留分页。";
+        "`qopen serve --adopt` collects such pulls from then on, and `qopen quarantine retry` gives kept pages to theirs. Release the item if it belongs to another system.", "`qopen serve --adopt` 此后会收取这样的拉取，`qopen quarantine retry` 把保留的分页归入其拉取。属于其他系统的请放行。";
     } see ["unknown-pages"];
 }

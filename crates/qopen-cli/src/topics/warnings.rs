@@ -4,7 +4,7 @@ topics! {
     SETTING_MISSING "setting-missing" {
         "A setting is not set", "缺少设置";
         "The command needs a setting that neither a flag, nor the environment, nor `qopen.toml` has.", "命令需要的设置在命令行、环境变量和 `qopen.toml` 中都没有。";
-        "Set it where the message says. Secrets come from the environment or the file, never from a flag. `qopen doctor` shows all settings.", "按错误信息指出的位置设置。密钥来自环境变量或文件，不能用命令行给出。`qopen doctor` 列出全部设置。";
+        "Set it where the message says. Secrets come from the environment or the file, never from a flag. `qopen doctor` shows all settings.", "按错误信息指出的位置设置。密钥只能来自环境变量或文件，不能在命令行中给出。`qopen doctor` 列出全部设置。";
     };
     SETTING_WRONG "setting-wrong" {
         "A setting cannot be used", "设置无法使用";
@@ -14,7 +14,7 @@ topics! {
     SETTINGS_EXPOSED "settings-exposed" {
         "Others may read or change the settings file", "他人可读取或更改设置文件";
         "The mode of `qopen.toml` lets other users of this machine read its secrets or change it.", "`qopen.toml` 的权限允许本机其他用户读取其中的密钥或更改它。";
-        "`chmod 600 qopen.toml`. If others have had access, rotate the secrets.", "运行 `chmod 600 qopen.toml`。若他人曾可访问，请轮换密钥。";
+        "`chmod 600 qopen.toml`. If others have had access, rotate the secrets.", "运行 `chmod 600 qopen.toml`。若曾有他人访问，请更换密钥。";
     };
     SETTING_CLEANED "setting-cleaned" {
         "A setting was cleaned, or looks odd", "设置值已清理或可疑";
@@ -24,7 +24,7 @@ topics! {
     STRAY_VARIABLE "stray-variable" {
         "A variable that is no setting", "不是设置的环境变量";
         "A variable of the environment begins with `QOPEN_` and resembles a setting, but is none, so that it has no effect.", "有以 `QOPEN_` 开头的环境变量与某项设置相似，但不是设置，因此不起作用。";
-        "Rename it to the setting that the message names, or unset it.", "改为提示中的设置名，或取消该变量。";
+        "Rename it to the setting that the message names, or unset it.", "改为提示中的设置名，或删除该变量。";
     };
     LOG_LEVEL "log-level" {
         "A mistyped level of the log", "日志级别拼写有误";
@@ -42,9 +42,9 @@ topics! {
         "Nothing. Write `./` before the quotes to keep them.", "无需处理。若要保留引号，请在其前写 `./`。";
     };
     URL_UNENCRYPTED "url-unencrypted" {
-        "The callback URL is not encrypted", "回调 URL 未加密";
-        "The public callback URL begins with `http://`, so that the callbacks travel without TLS.", "公开的回调 URL 以 `http://` 开头，回调传输时没有 TLS。";
-        "Put TLS in front of the listener, or set `--tls-cert` and `--tls-key`.", "在监听器前面加 TLS，或设置 `--tls-cert` 与 `--tls-key`。";
+        "The callback URL is not encrypted", "回调地址未加密";
+        "The public callback URL begins with `http://`, so that the callbacks travel without TLS.", "公开的回调地址以 `http://` 开头，回调传输时没有 TLS。";
+        "Put TLS in front of the listener, or set `--tls-cert` and `--tls-key`.", "在监听器前面加上 TLS，或设置 `--tls-cert` 与 `--tls-key`。";
     };
     ROBOTS_NOT_LISTED "robots-not-listed" {
         "The robots of the app cannot be listed", "无法列出本应用的机器人";
@@ -72,13 +72,13 @@ topics! {
         "`qopen robots list` shows the robots of the app. Name the robot in a `[[schedule]]` if it is usable.", "`qopen robots list` 显示本应用的机器人。若可用，请在 `[[schedule]]` 中写明该机器人。";
     };
     EXCEPT_UNKNOWN "except-unknown" {
-        "`except` names no robot of the app", "`except` 中没有本应用的机器人";
+        "`except` names no robot of the app", "`except` 含有不属于本应用的机器人";
         "A `[[schedule]]` excludes an id that the platform does not list.", "某个 `[[schedule]]` 排除了平台没有列出的 ID。";
         "Correct the id, or remove it.", "更正或去掉该 ID。";
     };
     ACTIVATE_LEFT_OUT "activate-left-out" {
         "`ACTIVATE_VERSION` is left out", "省略了 `ACTIVATE_VERSION`";
-        "Singer messages end without `ACTIVATE_VERSION`, because the target would delete the customers of robots that this list does not have.", "Singer 消息不以 `ACTIVATE_VERSION` 结束，否则目标端会删除本列表所没有的机器人的客户。";
+        "Singer messages end without `ACTIVATE_VERSION`, because the target would delete the customers of robots that this list does not have.", "Singer 消息不以 `ACTIVATE_VERSION` 结束，否则 target 会删除本列表所没有的机器人的客户。";
         "Pull all robots together, or drop those with `--new-baseline`.", "一起拉取全部机器人，或用 `--new-baseline` 去掉其余机器人。";
     };
     TEXTS_DROPPED "texts-dropped" {

@@ -22,7 +22,7 @@ texts! {
     UNREADABLE: "A callback could not be read and is in quarantine, so the list may lack its customers. Read the quarantine again, or release the item.", "有回调无法读取并已隔离，列表可能缺少其中的客户。请在隔离页面重新读取，或放行该项。";
     UNIDENTIFIED: "Customers without a readable id are not in the list: {0}. --allow-unidentified {0} accepts that.", "没有可读 ID 而未列入的客户数：{0}。--allow-unidentified {0} 可接受这种情况。";
     OWED: "A page could not be kept when it came, or the journal has lost it, and it was not sent again. Pull again.", "有分页到达时未能保存，或被持久化存储丢失，且没有重新发送。请重新拉取。";
-    DEADLINE: "Pages kept coming until the deadline. Raise --deadline, or pull again.", "直到截止时间仍不断收到分页。请调大 --deadline，或重新拉取。";
+    DEADLINE: "Pages kept coming until the deadline. Raise --deadline, or pull again.", "到时限时仍不断收到分页。请调大 --deadline，或重新拉取。";
     LIMIT: "The pull reached its limit of pages or customers.", "拉取达到了分页数或客户数的上限。";
     REPORTED: "The platform reported error {0}.", "平台报告了错误 {0}。";
     REFUSED: "The platform refused the request or the credentials.", "平台拒绝了请求或凭据。";
