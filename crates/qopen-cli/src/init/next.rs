@@ -8,6 +8,7 @@ use qopen::callback::receiver::ReceiverConfig;
 use super::callback_url::CallbackUrl;
 use super::chosen::Chosen;
 use crate::exit::Failure;
+use crate::lang::{Phrase, phrase};
 use crate::say::answer;
 use crate::settings::{Settings, TLS_CERT};
 use crate::shell::option;
@@ -23,14 +24,28 @@ impl Next<'_> {
     pub(super) fn print(&self) -> Result<(), Failure> {
         let (listen, path) = (self.settings.listen()?, self.settings.callback_path()?);
         let url = self.chosen.callback_url.as_ref();
-        let named = url.map_or_else(|| "the callback URL".to_owned(), ToString::to_string);
+        let named = match url {
+            Some(url) => Phrase::same(url.to_string()),
+            None => phrase!("the callback URL", "回调地址"),
+        };
         if self.settings.get(&TLS_CERT).is_some() {
-            answer!("# {named} must reach {listen}, which has a certificate of its own.");
+            let said = phrase!(
+                "# {url} must reach {listen}, which has a certificate of its own.",
+                "# {url} 必须能到达 {listen}，后者有自己的证书。",
+                url = named,
+                listen = listen,
+            );
+            answer!("{}", said.shown());
         } else {
-            answer!("# nginx, in the server of {named}:");
+            let said = phrase!(
+                "# nginx, in the server of {url}:",
+                "# nginx，写在 {url} 的 server 中：",
+                url = named,
+            );
+            answer!("{}", said.shown());
             answer!("{}", nginx(listen, &path, url));
         }
-        answer!("\n# Next:");
+        answer!("\n{}", phrase!("# Next:", "# 接下来：").shown());
         answer!("{}", self.command("listen --once"));
         answer!("{}", self.pull());
         Ok(())
