@@ -100,21 +100,21 @@ mod tests {
         say(&["init", "-q", "-b", "main"]);
         say(&["config", "user.name", "n"]);
         say(&["config", "user.email", "e"]);
-        let commit = || say(&["commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", "c"]);
-        commit();
+        let commit = |name| say(&["commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", name]);
+        commit("first");
         assert_eq!(last_release(folder.path()).unwrap(), None);
         say(&["tag", "v0.9.0"]);
-        commit();
+        commit("second");
         say(&["tag", "v0.10.0"]);
         say(&["tag", "nightly"]);
         say(&["tag", "vendor"]);
-        commit();
+        commit("third");
         assert_eq!(last_release(folder.path()).unwrap().unwrap(), "v0.10.0");
         say(&["checkout", "-q", "v0.9.0"]);
         assert_eq!(last_release(folder.path()).unwrap().unwrap(), "v0.9.0");
         // A version of another branch is not this one's.
         say(&["checkout", "-q", "-b", "other"]);
-        commit();
+        commit("beside");
         say(&["tag", "v1.0.0"]);
         say(&["checkout", "-q", "main"]);
         assert_eq!(last_release(folder.path()).unwrap().unwrap(), "v0.10.0");
