@@ -49,8 +49,11 @@ pub(super) fn check(root: &Path, metadata: &Metadata, folder: &Path) -> Result<(
     Err(format!("{names}: more has changed since {tag} than the version allows").into())
 }
 
-/// The last tag of a version before this commit.
+/// The last tag of a version before this commit. A folder without history, such as an unpacked archive, has none.
 fn last_release(root: &Path) -> Result<Option<String>> {
+    if !root.join(".git").exists() {
+        return Ok(None);
+    }
     let tags =
         git(root, &["tag", "--merged", "HEAD", "--sort=-version:refname", "--list", "v[0-9]*"])?;
     Ok(tags.lines().next().map(str::to_owned))
@@ -96,6 +99,7 @@ mod tests {
     #[test]
     fn the_baseline_is_the_last_version_that_is_an_ancestor() {
         let folder = tempfile::tempdir().unwrap();
+        assert_eq!(last_release(folder.path()).unwrap(), None);
         let say = |words: &[&str]| git(folder.path(), words).unwrap();
         say(&["init", "-q", "-b", "main"]);
         say(&["config", "user.name", "n"]);
