@@ -27,8 +27,8 @@ use refused::{Explained, Refused, look};
 /// Callbacks that wait for their explanation, at most.
 const WAITING: usize = 64;
 
-/// Refused requests that wait for their explanation, at most. Each may hold a body of the largest size.
-const REFUSED: usize = 4;
+/// Refused requests that wait for their explanation, at most.
+const REFUSED: usize = 64;
 
 /// Time limit for answers in flight at the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(4);

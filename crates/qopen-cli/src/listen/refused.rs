@@ -26,8 +26,14 @@ pub(super) struct Refused {
     status: StatusCode,
     /// The text of the answer.
     reason: String,
-    body: Vec<Bytes>,
+    /// Whether a console checked the URL.
+    is_echo: bool,
+    /// Unless it is too large to wait for its explanation.
+    body: Option<Vec<Bytes>>,
 }
+
+/// Bytes of a body that is explained step by step, at most.
+const BODY: usize = 1 << 20;
 
 /// Copies a body while the receiver reads it, by its rules, and tells of the request if it is refused.
 pub(super) async fn look(
@@ -36,6 +42,8 @@ pub(super) async fn look(
     next: Next,
 ) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let query = request.uri().query().unwrap_or_default();
+    let is_echo = method == Method::GET && query.split('&').any(|it| it.starts_with("echostr="));
     let pieces = Arc::new(Mutex::new(Vec::new()));
     let copies = Arc::clone(&pieces);
     let request = request.map(|body| {
@@ -53,8 +61,10 @@ pub(super) async fn look(
     let text = to_bytes(body, 1024).await.unwrap_or_default();
     let reason = String::from_utf8_lossy(&text).into_owned();
     let body = std::mem::take(&mut *pieces.lock().unwrap_or_else(PoisonError::into_inner));
+    let is_small = body.iter().map(Bytes::len).sum::<usize>() <= BODY;
+    let body = is_small.then_some(body);
     // A flood is counted, not explained.
-    let _ = tell.try_send(Refused { method, path, status, reason, body });
+    let _ = tell.try_send(Refused { method, path, status, reason, is_echo, body });
     Response::from_parts(parts, text.into())
 }
 
@@ -65,30 +75,29 @@ pub(super) struct Explained(BTreeSet<String>);
 impl Explained {
     /// Returns the lines that explain a request, if it is the first of its kind.
     pub(super) fn of(&mut self, refused: &Refused, ring: &Keyring, came: &Came) -> Vec<String> {
-        let Refused { method, path, status, reason, body } = refused;
+        let Refused { method, path, status, reason, is_echo, body } = refused;
         let rejected = format!("rejected-{reason}");
-        let topics = match *status {
-            StatusCode::NOT_FOUND => vec![&callbacks::OTHER_PATHS],
-            StatusCode::METHOD_NOT_ALLOWED => {
-                vec![&callbacks::OTHER_METHODS, &callbacks::ECHO_CHECKS]
-            }
-            _ => topics::named(&rejected).into_iter().collect(),
+        let topic = match *status {
+            StatusCode::NOT_FOUND => Some(&callbacks::OTHER_PATHS),
+            StatusCode::METHOD_NOT_ALLOWED if *is_echo => Some(&callbacks::ECHO_CHECKS),
+            StatusCode::METHOD_NOT_ALLOWED => Some(&callbacks::OTHER_METHODS),
+            _ => topics::named(&rejected),
         };
         const IN_STEPS: [RejectReason; 3] =
             [RejectReason::Malformed, RejectReason::AppKey, RejectReason::Signature];
-        let lines: Vec<String> = match IN_STEPS.iter().any(|it| it.as_str() == reason) {
-            true => {
+        let is_in_steps = IN_STEPS.iter().any(|it| it.as_str() == reason);
+        let lines: Vec<String> = match body.as_ref().filter(|_| is_in_steps) {
+            Some(body) => {
                 let steps = Steps::of(&body.concat(), ring);
                 let is_new =
                     self.0.insert(format!("{reason}: {}", steps.failed().unwrap_or_default()));
                 if is_new { steps.into_lines() } else { Vec::new() }
             }
-            false => {
+            None => {
                 let findings = came.findings();
-                let findings = findings
-                    .iter()
-                    .filter(|it| topics.iter().any(|topic| topic.name == it.topic.name));
-                let new = findings.filter(|it| self.0.insert(it.topic.name.to_owned()));
+                let of_kind =
+                    findings.iter().filter(|it| topic.is_some_and(|of| of.name == it.topic.name));
+                let new = of_kind.filter(|it| self.0.insert(it.topic.name.to_owned()));
                 new.map(|it| format!("      {}", it.sentence().shown())).collect()
             }
         };
