@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::at::{At, unavailable};
+use super::segment;
 use crate::JournalError;
 
 /// The lock file of a journal's folder.
@@ -31,6 +32,14 @@ const BORN: &str = "born ";
 
 fn born_in(content: &str) -> Option<u128> {
     content.lines().find_map(|line| line.strip_prefix(BORN)?.parse().ok())
+}
+
+/// The birth of no file: the journal had lost its lock file.
+const LOST: u128 = 0;
+
+/// Whether a folder has a journal without its lock file, which every journal keeps.
+fn is_lost(folder: &Path) -> std::io::Result<bool> {
+    Ok(!path(folder).try_exists()? && !segment::numbers(folder)?.is_empty())
 }
 
 fn is_copy(noted: Option<u128>, born: Option<u128>) -> bool {
@@ -72,7 +81,9 @@ pub(super) fn look(folder: &Path) -> Result<Seen, JournalError> {
     let failed = |error| unavailable(Arc::new(At::new(&path, error)));
     let mut file = match File::open(&path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Seen::default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Seen { holder: None, is_copy: is_lost(folder).map_err(failed)? });
+        }
         Err(error) => return Err(failed(error)),
     };
     let mut content = String::new();
@@ -94,6 +105,7 @@ impl Lock {
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let is_lost = is_lost(folder).map_err(failed)?;
         let mut file = options.open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -109,7 +121,8 @@ impl Lock {
         // A file that is no text has no birth either.
         let _ = file.read_to_string(&mut content);
         let (noted, born) = (born_in(&content), birth_of(&file));
-        let is_copy = is_copy(noted, born);
+        let noted = noted.or(is_lost.then_some(LOST));
+        let is_copy = is_lost || is_copy(noted, born);
         let mut lock = Self { file, born, is_copy };
         // The other birth stays until the copy has been counted.
         let kept = if is_copy { noted } else { born.or(noted) };

@@ -76,26 +76,31 @@ async fn e2_a_folder_that_was_copied_is_found_and_counted_once() {
     copy(original, closed);
     copy(original, unlocked);
     std::fs::remove_file(unlocked.join("lock")).unwrap();
+    // A backup may leave lock files out, or a person remove one.
+    counted_once(unlocked).await;
     if !has_births {
         eprintln!("SKIP: files have no time of birth here; copies of a journal are not found");
         return;
     }
-    for folder in [running, closed] {
+    counted_once(running).await;
+    counted_once(closed).await;
+    let opened = open(original).await;
+    assert_eq!(opened.report.doubted, None);
+    assert!(doubted(&*opened.journal).await.is_empty());
+}
+
+async fn counted_once(folder: &Path) {
+    assert!(DiskBackend::new(folder).examine().await.unwrap().is_restored);
+    if std::fs::metadata(folder).unwrap().created().is_ok() {
         // Twice: an interruption before the end of the first opening must not hide the restoration.
         drop(qopen_journal::DiskJournal::open(folder).unwrap());
-        let opened = open(folder).await;
-        assert_eq!(opened.report.doubted, Some(3));
-        assert_eq!(doubted(&*opened.journal).await, ["failed", "incomplete", "open"]);
-        opened.journal.put(payload("an event")).await.unwrap();
-        drop(opened);
-        let opened = open(folder).await;
-        assert_eq!(opened.report.doubted, None);
-        assert_eq!(opened.journal.quarantined(None).await.unwrap().len(), 1);
     }
-    // The original, and a folder that a person took the lock of, are no copies.
-    for folder in [original, unlocked] {
-        let opened = open(folder).await;
-        assert_eq!(opened.report.doubted, None);
-        assert!(doubted(&*opened.journal).await.is_empty());
-    }
+    let opened = open(folder).await;
+    assert_eq!(opened.report.doubted, Some(3));
+    assert_eq!(doubted(&*opened.journal).await, ["failed", "incomplete", "open"]);
+    opened.journal.put(payload("an event")).await.unwrap();
+    drop(opened);
+    let opened = open(folder).await;
+    assert_eq!(opened.report.doubted, None);
+    assert_eq!(opened.journal.quarantined(None).await.unwrap().len(), 1);
 }
