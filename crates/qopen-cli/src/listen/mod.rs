@@ -80,18 +80,25 @@ pub(crate) async fn run(args: ListenArgs, settings: Settings) -> Result<Exit, Fa
     let mut waiting =
         Waiting { ring, genuine, refused, explained: Explained::default(), good: 0, bad: 0 };
     let exit = waiting.until_the_end(&args, interrupted, &came).await;
-    let (good, explained) = (waiting.good, waiting.good + waiting.bad);
+    let (good, bad, explained) = (waiting.good, waiting.bad, waiting.good + waiting.bad);
     // A later callback is kept, and waits for no explanation.
     drop(waiting);
     stop.send_replace(true);
     // The platform reads its answer first.
     let _ = timeout(LAST_ANSWERS, serving).await;
     summarise(&stats, &came(), explained);
-    if good > 0 {
-        tell!(
+    match (good, bad) {
+        (0, _) => {}
+        (_, 0) => tell!(
             "the callback URL leads here, and its callbacks can be read",
             "回调地址能够到达本监听器，其回调可以读取",
-        );
+        ),
+        (good, bad) => tell!(
+            "the callback URL leads here; {bad} of {all} callbacks cannot be read",
+            "回调地址能够到达本监听器；{all} 条回调中有 {bad} 条无法读取",
+            bad = bad,
+            all = good + bad,
+        ),
     }
     Ok(exit)
 }

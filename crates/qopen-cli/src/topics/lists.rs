@@ -13,8 +13,8 @@ topics! {
     };
     UNREADABLE_PAGES "unreadable-pages" {
         "A callback could not be read", "有回调无法读取";
-        "A callback with the right signature could not be read and is in quarantine, byte for byte. It may be a page of this list.", "有一条签名正确的回调无法读取，已逐字节隔离。它可能是本列表的分页。";
-        "`qopen quarantine list` names the item and the layer. `qopen quarantine retry` reads it again, with corrected keys or a newer qopen; `qopen quarantine release ITEM` decides that it is no page. Then resume the pull.", "`qopen quarantine list` 列出该项及无法读取的层。`qopen quarantine retry` 用更正后的密钥或更新的 qopen 重新读取；`qopen quarantine release ITEM` 放行该项，即认定它不是分页。然后继续这次拉取。";
+        "A callback with the right signature could not be read and is in quarantine, byte for byte. It may be a page of this list. After a restoration from a backup, the item stands for pages that were answered and that the backup lacks.", "有一条签名正确的回调无法读取，已逐字节隔离。它可能是本列表的分页。从备份恢复之后，该项代表已应答、而备份中没有的分页。";
+        "`qopen quarantine list` names the item and the layer. `qopen quarantine retry` reads it again, with corrected keys or a newer qopen; `qopen quarantine release ITEM` decides that it is no page. Then resume the pull. After a restoration, pull the robot again instead: a release accepts a list without the missing pages.", "`qopen quarantine list` 列出该项及无法读取的层。`qopen quarantine retry` 用更正后的密钥或更新的 qopen 重新读取；`qopen quarantine release ITEM` 放行该项，即认定它不是分页。然后继续这次拉取。恢复备份之后，应重新拉取该机器人：放行即接受缺少这些分页的列表。";
     } see ["quarantine-content", "quarantine-json", "quarantine-shape"];
     UNIDENTIFIED_ACCOUNTS "unidentified-accounts" {
         "Customers without a readable id", "没有可读 ID 的客户";
