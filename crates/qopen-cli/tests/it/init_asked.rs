@@ -10,11 +10,18 @@ use qopen_simulator::{Schedule, SimulatedRobot};
 use crate::support::{SETTINGS, Stage, qopen, steady, text};
 use crate::switches::is_usable;
 
+/// What the terminal shows.
+#[derive(Default)]
+struct Shown {
+    text: String,
+    has_ended: bool,
+}
+
 /// A command at a terminal: what it shows, and what is typed.
 struct Session {
     child: Child,
     typed: ChildStdin,
-    shown: Arc<(Mutex<String>, Condvar)>,
+    shown: Arc<(Mutex<Shown>, Condvar)>,
     /// How much of it was read.
     read: usize,
 }
@@ -27,9 +34,10 @@ impl Session {
         }
         let init = qopen(stage.folder.path(), &[]);
         let program = init.get_program().to_string_lossy();
-        // The shell shows whether the terminal shows again what is typed.
+        // Ctrl-C reaches the shell, too, which must outlive the command. It shows whether the terminal shows again
+        // what is typed.
         let shell = format!(
-            "stty cols 100 rows 24; {program} init {arguments}; echo exit $?; stty -a | tr ' ' '\\n' | grep -x echo"
+            "trap : INT; stty cols 100 rows 24; {program} init {arguments}; echo exit $?; stty -a | tr ' ' '\\n' | grep -x echo"
         );
         let mut script = Command::new("script");
         script.args(["-qec", &shell, "/dev/null"]).current_dir(stage.folder.path());
@@ -39,12 +47,12 @@ impl Session {
                 None => script.env_remove(name),
             };
         }
-        script.env_remove("COLUMNS").env("TERM", "xterm");
+        script.env_remove("COLUMNS").env("TERM", "xterm").env("SHELL", "/bin/sh");
         script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = script.spawn().unwrap();
         let typed = child.stdin.take().unwrap();
         let mut output = child.stdout.take().unwrap();
-        let shown = Arc::<(Mutex<String>, Condvar)>::default();
+        let shown = Arc::<(Mutex<Shown>, Condvar)>::default();
         let writing = Arc::clone(&shown);
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -54,9 +62,11 @@ impl Session {
                     break;
                 }
                 bytes.extend_from_slice(&buffer[..read]);
-                *writing.0.lock().unwrap() = String::from_utf8_lossy(&bytes).replace('\r', "");
+                writing.0.lock().unwrap().text = String::from_utf8_lossy(&bytes).replace('\r', "");
                 writing.1.notify_all();
             }
+            writing.0.lock().unwrap().has_ended = true;
+            writing.1.notify_all();
         });
         Some(Self { child, typed, shown, read: 0 })
     }
@@ -67,9 +77,10 @@ impl Session {
         let read = self.read;
         let found = |text: &String| text[read..].find(part).map(|at| read + at + part.len());
         let guard = shown.lock().unwrap();
-        let wait = |text: &mut String| found(text).is_none();
-        let (text, _) = changed.wait_timeout_while(guard, Duration::from_secs(60), wait).unwrap();
-        self.read = found(&text).unwrap_or_else(|| panic!("no {part:?} in {}", &text[read..]));
+        let wait = |it: &mut Shown| found(&it.text).is_none() && !it.has_ended;
+        let (it, _) = changed.wait_timeout_while(guard, Duration::from_secs(60), wait).unwrap();
+        self.read =
+            found(&it.text).unwrap_or_else(|| panic!("no {part:?} in {}", &it.text[read..]));
     }
 
     /// Types a line as soon as the question is shown.
@@ -88,7 +99,7 @@ impl Session {
         self.until(&format!("exit {exit}\n"));
         self.until("echo\n");
         assert!(self.child.wait().unwrap().success());
-        let shown = self.shown.0.lock().unwrap().clone();
+        let shown = self.shown.0.lock().unwrap().text.clone();
         assert!(!shown.contains("canary"), "{shown}");
         shown
     }
