@@ -61,6 +61,11 @@ impl Text {
             Lang::Zh => self.zh,
         }
     }
+
+    /// The text in the language of the process.
+    pub(crate) fn shown(&self) -> &'static str {
+        self.of(chosen())
+    }
 }
 
 /// A sentence in both languages. [`phrase!`] makes one, and does not compile without both.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::args::Receiving;
 use crate::exit::{Exit, Failure, chained};
-use crate::lang::{self, Text, phrase};
+use crate::lang::{Text, phrase};
 use crate::say::{say, tell};
 use crate::settings::Settings;
 
@@ -119,7 +119,7 @@ pub(crate) fn heed_signals() {
                 Some(orderly) if !*orderly.stopping.borrow() => {
                     // Before output, which may wait for its reader.
                     orderly.stopping.send_replace(true);
-                    say!("qopen: {}", orderly.says.of(lang::chosen()));
+                    say!("qopen: {}", orderly.says.shown());
                 }
                 orderly => {
                     if orderly.is_none() {

@@ -26,7 +26,7 @@ pub(crate) use handler::Peer;
 pub use handler::{BodyPermit, Handler, HandlerError, Received, ReceivedBody, Undecrypted};
 use memory::{NoRoom, Reading};
 use opening::{Opener, Verified};
-pub use stats::ReceiverStats;
+pub use stats::{ReceiverStats, is_echo_check};
 
 /// Bytes that a body must bring in each [`WINDOW`]: a slower peer holds memory and brings nothing.
 const LEAST: usize = 16 * 1024;

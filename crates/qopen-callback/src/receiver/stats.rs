@@ -181,7 +181,7 @@ impl ReceiverStats {
 
     pub(super) fn count_other_method(&self, method: &Method, query: &str) {
         add(&self.0.other_methods);
-        if method == Method::GET && query.split('&').any(|it| it.starts_with("echostr=")) {
+        if is_echo_check(method.as_str(), query) {
             add(&self.0.echo_checks);
         }
     }
@@ -200,4 +200,10 @@ impl ReceiverStats {
         }
         self.refuse(reason, status)
     }
+}
+
+/// Whether a request to the callback path is a console's check of the URL: a GET with an `echostr`.
+#[must_use]
+pub fn is_echo_check(method: &str, query: &str) -> bool {
+    method == "GET" && query.split('&').any(|it| it.starts_with("echostr="))
 }

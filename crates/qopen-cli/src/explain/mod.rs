@@ -59,7 +59,7 @@ pub(crate) fn run(
     let body = read(file)?;
     let mut steps = Steps::default();
     let explained = steps.explain(&body, &settings);
-    let exit = if steps.failed.is_some() { Exit::Unexpected } else { Exit::Complete };
+    let exit = if steps.failed { Exit::Unexpected } else { Exit::Complete };
     steps.into_lines().iter().for_each(|it| answer!("{it}"));
     explained.map(|()| exit)
 }
@@ -86,8 +86,7 @@ const WIDTH: usize = 100;
 #[derive(Default)]
 pub(crate) struct Steps {
     lines: Vec<String>,
-    /// The first step that failed, in English.
-    failed: Option<String>,
+    failed: bool,
 }
 
 impl Steps {
@@ -101,9 +100,9 @@ impl Steps {
         steps
     }
 
-    /// Returns the first step that failed.
-    pub(crate) fn failed(&self) -> Option<&str> {
-        self.failed.as_deref()
+    /// Whether a step failed.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed
     }
 
     pub(crate) fn into_lines(self) -> Vec<String> {
@@ -120,9 +119,8 @@ impl Steps {
     }
 
     fn fails(&mut self, step: impl Into<Phrase>, what: impl Into<Phrase>) {
-        let step = step.into();
-        self.failed.get_or_insert_with(|| step.english().to_owned());
-        self.lines.push(format!("FAIL  {}", Phrase::about(&step, what).shown()));
+        self.failed = true;
+        self.lines.push(format!("FAIL  {}", Phrase::about(step, what).shown()));
     }
 
     /// What a failed step may come from.
@@ -132,11 +130,7 @@ impl Steps {
 
     /// Names the entry that tells more about a failed step.
     fn explained_by(&mut self, topic: &Topic) {
-        self.remark(Phrase::same(format!(
-            "{}qopen explain {}",
-            MORE.of(lang::chosen()),
-            topic.name
-        )));
+        self.remark(format!("{}qopen explain {}", MORE.shown(), topic.name));
     }
 
     fn explain(&mut self, body: &[u8], settings: &Settings) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use super::callback_url::CallbackUrl;
 use super::chosen::{Chosen, check_out, take_path};
 use super::terminal::Terminal;
 use crate::exit::Failure;
-use crate::lang::{self, Phrase, Text, phrase};
+use crate::lang::{Phrase, Text, phrase};
 use crate::robots;
 use crate::say::{self, say, tell};
 use crate::settings::{
@@ -18,8 +18,6 @@ use crate::settings::{
 };
 use crate::table::{self, Cell, Column, Reader};
 use crate::values::{out, trim};
-
-const NO_HINT: Text = Text::new("", "");
 
 /// Robots that a question shows, at most.
 const SHOWN: usize = 50;
@@ -41,17 +39,15 @@ pub(super) struct Interview<'a> {
 impl Interview<'_> {
     /// Asks for what a request needs.
     pub(super) async fn of_requests(&mut self) -> Result<(), Failure> {
-        self.setting(
-            &BASE_URL,
-            Text::new(
-                "the host that the platform named for your app, with https://",
-                "平台为应用指定的主机，以 https:// 开头",
-            ),
-        )
-        .await?;
-        self.setting(&APP_KEY, Text::new("from the platform's console", "见平台后台")).await?;
+        let host = Text::new(
+            "the host that the platform named for your app, with https://",
+            "平台为应用指定的主机，以 https:// 开头",
+        );
+        self.setting(&BASE_URL, Some(host)).await?;
+        let console = Text::new("from the platform's console", "见平台后台");
+        self.setting(&APP_KEY, Some(console)).await?;
         if !self.settings.is_given(&ACCESS_TOKEN) {
-            self.setting(&APP_SECRET, NO_HINT).await?;
+            self.setting(&APP_SECRET, None).await?;
         }
         Ok(())
     }
@@ -76,7 +72,7 @@ impl Interview<'_> {
             }
         };
         loop {
-            let answer = self.terminal.ask(question.of(lang::chosen())).await?;
+            let answer = self.terminal.ask(question.shown()).await?;
             match robot_of(trim(answer.expose()), robots) {
                 Ok(robot) => {
                     self.chosen.robot = robot;
@@ -89,28 +85,28 @@ impl Interview<'_> {
 
     /// Asks for what the listener needs, and for the places of lists and journal.
     pub(super) async fn of_the_rest(&mut self) -> Result<(), Failure> {
-        self.setting(&CALLBACK_TOKEN, NO_HINT).await?;
-        self.setting(&ENCODING_AES_KEY, NO_HINT).await?;
+        self.setting(&CALLBACK_TOKEN, None).await?;
+        self.setting(&ENCODING_AES_KEY, None).await?;
         self.callback_url().await?;
-        self.setting(&LISTEN, NO_HINT).await?;
+        self.setting(&LISTEN, None).await?;
         self.out().await?;
         if !self.settings.is_given(&JOURNAL) {
             let hint = Text::new(
                 "--journal shares one in PostgreSQL",
                 "--journal 可使用 PostgreSQL 中共享的持久化存储",
             );
-            self.setting(&DATA_DIR, hint).await?;
+            self.setting(&DATA_DIR, Some(hint)).await?;
         }
         Ok(())
     }
 
     /// Asks for a setting that was not given, until the answer can be used.
-    async fn setting(&mut self, spec: &'static Spec, hint: Text) -> Result<(), Failure> {
+    async fn setting(&mut self, spec: &'static Spec, hint: Option<Text>) -> Result<(), Failure> {
         if self.settings.is_given(spec) {
             return Ok(());
         }
         let mut question = Phrase::from(spec.noun());
-        if !hint.en.is_empty() {
+        if let Some(hint) = hint {
             question.push(&phrase!(", {hint}", "，{hint}", hint = hint));
         }
         if let Some(default) = spec.default {
@@ -146,7 +142,7 @@ impl Interview<'_> {
                 "public callback URL, or Enter for none yet",
                 "公开的回调地址，回车表示暂无",
             );
-            let answer = self.terminal.ask(question.of(lang::chosen())).await?;
+            let answer = self.terminal.ask(question.shown()).await?;
             if trim(answer.expose()).is_empty() {
                 return Ok(());
             }

@@ -144,7 +144,7 @@ impl Genuine {
             Content::Body(body) => Steps::of(body.as_bytes(), ring),
             Content::Undecrypted(steps) => steps,
         };
-        let failed = steps.failed().is_some();
+        let failed = steps.failed();
         steps.kept(self.place);
         (steps.into_lines(), failed)
     }

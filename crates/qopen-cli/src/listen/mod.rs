@@ -80,26 +80,13 @@ pub(crate) async fn run(args: ListenArgs, settings: Settings) -> Result<Exit, Fa
     let mut waiting =
         Waiting { ring, genuine, refused, explained: Explained::default(), good: 0, bad: 0 };
     let exit = waiting.until_the_end(&args, interrupted, &came).await;
-    let (good, bad, explained) = (waiting.good, waiting.bad, waiting.good + waiting.bad);
+    let Waiting { good, bad, .. } = waiting;
     // A later callback is kept, and waits for no explanation.
     drop(waiting);
     stop.send_replace(true);
     // The platform reads its answer first.
     let _ = timeout(LAST_ANSWERS, serving).await;
-    summarise(&stats, &came(), explained);
-    match (good, bad) {
-        (0, _) => {}
-        (_, 0) => tell!(
-            "the callback URL leads here, and its callbacks can be read",
-            "回调地址能够到达本监听器，其回调可以读取",
-        ),
-        (good, bad) => tell!(
-            "the callback URL leads here; {bad} of {all} callbacks cannot be read",
-            "回调地址能够到达本监听器；{all} 条回调中有 {bad} 条无法读取",
-            bad = bad,
-            all = good + bad,
-        ),
-    }
+    summarise(&stats, &came(), good, bad);
     Ok(exit)
 }
 
@@ -137,11 +124,11 @@ impl Waiting {
                 Some(genuine) = self.genuine.recv() => {
                     self.explain(genuine);
                     if args.once {
-                        return self.exit();
+                        return self.exit_or(Exit::NoCallback);
                     }
                 }
                 Some(refused) = self.refused.recv() => {
-                    let explanation = self.explained.of(&refused, &self.ring, &came());
+                    let explanation = self.explained.of(&refused, &self.ring, came);
                     explanation.iter().for_each(|it| answer!("{it}"));
                 }
                 () = &mut end => {
@@ -151,17 +138,9 @@ impl Waiting {
                         "时间已到：{limit}（--timeout）",
                         limit = limit,
                     );
-                    return match self.good + self.bad {
-                        0 => Exit::NoCallback,
-                        _ => self.exit(),
-                    };
+                    return self.exit_or(Exit::NoCallback);
                 }
-                () = &mut signal => {
-                    return match self.good + self.bad {
-                        0 => Exit::Interrupted,
-                        _ => self.exit(),
-                    };
-                }
+                () = &mut signal => return self.exit_or(Exit::Interrupted),
             }
         }
     }
@@ -181,17 +160,21 @@ impl Waiting {
         lines.iter().for_each(|it| answer!("{it}"));
     }
 
-    /// The exit code after callbacks came.
-    fn exit(&self) -> Exit {
-        if self.bad > 0 { Exit::Unexpected } else { Exit::Complete }
+    /// The exit code, which is `none` if no callback came.
+    fn exit_or(&self, none: Exit) -> Exit {
+        match (self.good, self.bad) {
+            (0, 0) => none,
+            (_, 0) => Exit::Complete,
+            _ => Exit::Unexpected,
+        }
     }
 }
 
 /// Says how much came, and what did not reach the journal.
-fn summarise(stats: &Stats, came: &Came, explained: u64) {
+fn summarise(stats: &Stats, came: &Came, good: u64, bad: u64) {
     let kept = stats.receiver().accepted();
     const CALLBACKS: Noun = Noun::new("callback was", "callbacks were", "条回调");
-    let silent = match kept.saturating_sub(explained) {
+    let silent = match kept.saturating_sub(good + bad) {
         0 => Phrase::default(),
         more => phrase!(", {more} without an explanation", "，其中 {more} 条没有说明", more = more),
     };
@@ -210,5 +193,18 @@ fn summarise(stats: &Stats, came: &Came, explained: u64) {
             "nothing came; does the console's callback URL lead to this listener?",
             "没有收到任何请求；平台后台中的回调地址是否指向本监听器？",
         );
+    }
+    match (good, bad) {
+        (0, _) => {}
+        (_, 0) => tell!(
+            "the callback URL leads here, and its callbacks can be read",
+            "回调地址能够到达本监听器，其回调可以读取",
+        ),
+        (good, bad) => tell!(
+            "the callback URL leads here; {bad} of {all} callbacks cannot be read",
+            "回调地址能够到达本监听器；{all} 条回调中有 {bad} 条无法读取",
+            bad = bad,
+            all = good + bad,
+        ),
     }
 }

@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
+use qopen::callback::receiver::is_echo_check;
 use qopen::callback::{Keyring, RejectReason};
 use tokio::sync::mpsc;
 
@@ -43,7 +44,7 @@ pub(super) async fn look(
 ) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let query = request.uri().query().unwrap_or_default();
-    let is_echo = method == Method::GET && query.split('&').any(|it| it.starts_with("echostr="));
+    let is_echo = is_echo_check(method.as_str(), query);
     let pieces = Arc::new(Mutex::new(Vec::new()));
     let copies = Arc::clone(&pieces);
     let request = request.map(|body| {
@@ -68,42 +69,41 @@ pub(super) async fn look(
     Response::from_parts(parts, text.into())
 }
 
-/// The kinds of requests that were explained. Further ones of the kind are only counted.
+/// Requests that fail at one of the steps of opening.
+const IN_STEPS: [RejectReason; 3] =
+    [RejectReason::Malformed, RejectReason::AppKey, RejectReason::Signature];
+
+/// The topics of the requests that were explained. Further ones are only counted.
 #[derive(Default)]
-pub(super) struct Explained(BTreeSet<String>);
+pub(super) struct Explained(BTreeSet<&'static str>);
 
 impl Explained {
-    /// Returns the lines that explain a request, if it is the first of its kind.
-    pub(super) fn of(&mut self, refused: &Refused, ring: &Keyring, came: &Came) -> Vec<String> {
+    /// Returns the lines that explain a request, if it is the first of its topic.
+    pub(super) fn of(
+        &mut self,
+        refused: &Refused,
+        ring: &Keyring,
+        came: impl FnOnce() -> Came,
+    ) -> Vec<String> {
         let Refused { method, path, status, reason, is_echo, body } = refused;
-        let rejected = format!("rejected-{reason}");
         let topic = match *status {
             StatusCode::NOT_FOUND => Some(&callbacks::OTHER_PATHS),
             StatusCode::METHOD_NOT_ALLOWED if *is_echo => Some(&callbacks::ECHO_CHECKS),
             StatusCode::METHOD_NOT_ALLOWED => Some(&callbacks::OTHER_METHODS),
-            _ => topics::named(&rejected),
+            _ => topics::named(&format!("rejected-{reason}")),
         };
-        const IN_STEPS: [RejectReason; 3] =
-            [RejectReason::Malformed, RejectReason::AppKey, RejectReason::Signature];
+        let Some(name) = topic.map(|it| it.name).filter(|it| self.0.insert(it)) else {
+            return Vec::new();
+        };
         let is_in_steps = IN_STEPS.iter().any(|it| it.as_str() == reason);
         let lines: Vec<String> = match body.as_ref().filter(|_| is_in_steps) {
-            Some(body) => {
-                let steps = Steps::of(&body.concat(), ring);
-                let is_new =
-                    self.0.insert(format!("{reason}: {}", steps.failed().unwrap_or_default()));
-                if is_new { steps.into_lines() } else { Vec::new() }
-            }
+            Some(body) => Steps::of(&body.concat(), ring).into_lines(),
             None => {
-                let findings = came.findings();
-                let of_kind =
-                    findings.iter().filter(|it| topic.is_some_and(|of| of.name == it.topic.name));
-                let new = of_kind.filter(|it| self.0.insert(it.topic.name.to_owned()));
-                new.map(|it| format!("      {}", it.sentence().shown())).collect()
+                let findings = came().findings();
+                let of_topic = findings.iter().filter(|it| it.topic.name == name);
+                of_topic.map(|it| format!("      {}", it.sentence().shown())).collect()
             }
         };
-        if lines.is_empty() {
-            return lines;
-        }
         let (path, code) = (one_line(path), status.as_u16());
         let title = phrase!(
             "refused request, {method} {path}, answered {code}:",

@@ -8,7 +8,7 @@ use qopen::types::ChangeCounts;
 use super::status::{end_state, kind};
 use super::summary::Summary;
 use super::words::{COPIES, CUSTOMERS, Noun, PAGES};
-use crate::lang::{self, COMMA, Phrase, SEMICOLON, Text, phrase};
+use crate::lang::{COMMA, Phrase, SEMICOLON, Text, phrase};
 use crate::say::MORE;
 use crate::topics::{Topic, lists};
 
@@ -23,7 +23,7 @@ impl Summary {
         }
         let topics = self.topics();
         if !topics.is_empty() {
-            let more = MORE.of(lang::chosen());
+            let more = MORE.shown();
             text.push_str(&format!("  {more}qopen explain {}\n", topics.join(" ")));
         }
         if let Some(next) = &self.next {

@@ -151,7 +151,7 @@ pub(crate) fn failure(failure: &Failure) {
     match is_json() {
         true => line(Level::ERROR, Some(name), &format!("qopen: {message}\n")),
         false => {
-            let more = MORE.of(lang::chosen());
+            let more = MORE.shown();
             let text = format!("qopen: {message}\n  {more}qopen explain {name}\n");
             line(Level::ERROR, None, &text);
         }
