@@ -31,7 +31,7 @@ pub trait Backend: fmt::Debug + fmt::Display + Send + Sync {
     /// steps that took. Any number of processes may migrate at the same time.
     ///
     /// # Errors
-    /// [`JournalError`]; nothing was changed then.
+    /// [`JournalError`]; the same call may be repeated.
     async fn migrate(&self) -> Result<usize, JournalError> {
         Ok(0)
     }

@@ -1,8 +1,10 @@
 //! Journals that were restored from a backup: pages that came after the backup are missing.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::BTreeSet;
 
-use crate::{JournalError, Layer, Note, Payload, Quarantined, Store};
+use qopen_types::Digest;
+
+use crate::{JournalError, Layer, Note, Payload, PullState, Quarantined, Store};
 
 /// The reason of the item in quarantine that represents the missing pages.
 const REASON: &str = "the journal was restored from a backup, and lacks pages that were acknowledged after the backup";
@@ -15,17 +17,14 @@ const REASON: &str = "the journal was restored from a backup, and lacks pages th
 /// stays complete (E9). Without unfinished pulls nothing is written.
 ///
 /// # Errors
-/// [`JournalError`]. The same call may be repeated; it then makes another item.
+/// [`JournalError`]. The same call may be repeated; it may then make another item.
 pub async fn doubt_unfinished_pulls(journal: &dyn Store) -> Result<u64, JournalError> {
     let mut unfinished = journal.pulls().await?;
     unfinished.retain(|state| !state.is_complete());
     if unfinished.is_empty() {
         return Ok(0);
     }
-    // A name of its own: the release of an earlier one does not count for this one.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let payload = format!("qopen: {REASON} (noted {} ms after 1970)", since.as_millis());
-    let item = Quarantined::new(None, Layer::Json, REASON, Payload::new(payload));
+    let item = new_item(&unfinished);
     let digest = item.digest();
     // The item comes first: a doubt without its item could not be released.
     journal.quarantine(item).await?;
@@ -33,4 +32,19 @@ pub async fn doubt_unfinished_pulls(journal: &dyn Store) -> Result<u64, JournalE
         journal.note(&state.pull, Note::Doubted { item: digest }).await?;
     }
     Ok(unfinished.len() as u64)
+}
+
+/// An item that counted against none of these pulls before: the release of an earlier one does not count for it.
+fn new_item(pulls: &[PullState]) -> Quarantined {
+    let known = pulls.iter().flat_map(|it| [it.doubts(), it.released()]).flatten();
+    let known: BTreeSet<Digest> = known.collect();
+    let mut number = 1_u64;
+    loop {
+        let payload = Payload::new(format!("qopen: {REASON} (restoration {number})"));
+        let item = Quarantined::new(None, Layer::Json, REASON, payload);
+        if !known.contains(&item.digest()) {
+            return item;
+        }
+        number += 1;
+    }
 }

@@ -1,7 +1,6 @@
 //! Schema migrations.
 
 use qopen_types::{FormatChange, Upgrade};
-use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, GenericClient};
 
 use crate::error::DatabaseError;
@@ -100,16 +99,8 @@ impl Schema {
             return Ok(0);
         }
         let read = format!("SELECT coalesce(max(version), 0) FROM {}.migration", self.name);
-        match client.query_one(&read, &[]).await {
-            Ok(row) => Ok(usize::try_from(row.get::<_, i32>(0)).unwrap_or(0)),
-            Err(error)
-                if [Some(&SqlState::UNDEFINED_TABLE), Some(&SqlState::INVALID_SCHEMA_NAME)]
-                    .contains(&error.code()) =>
-            {
-                Ok(0)
-            }
-            Err(error) => Err(DatabaseError::of(error)),
-        }
+        let version = client.query_one(&read, &[]).await.map_err(DatabaseError::of)?;
+        Ok(usize::try_from(version.get::<_, i32>(0)).unwrap_or(0))
     }
 }
 

@@ -54,18 +54,14 @@ pub(crate) fn examine(file: &Connection, found: &Found, columns: &Columns) -> Re
     let change = match found {
         Found::Current => FormatChange::None,
         Found::Empty => FormatChange::Made,
-        Found::Older => FormatChange::Migrated(
-            TABLES_OF_COLUMNS
-                .iter()
-                .map(|table| {
-                    let missing = columns.missing(file, table)?;
-                    Ok(missing.into_iter().map(move |it| format!("column {table}.{}", it.name)))
-                })
-                .collect::<Result<Vec<_>>>()?
-                .into_iter()
-                .flatten()
-                .collect(),
-        ),
+        Found::Older => {
+            let mut added = Vec::new();
+            for table in TABLES_OF_COLUMNS {
+                let missing = columns.missing(file, table)?;
+                added.extend(missing.iter().map(|it| format!("column {table}.{}", it.name)));
+            }
+            FormatChange::Migrated(added)
+        }
     };
     let stored = u64::try_from(version).ok().filter(|_| *found != Found::Empty);
     Ok(Upgrade::new(stored, known(columns).unsigned_abs().into(), change))

@@ -10,7 +10,7 @@ use super::{DiskJournal, lock, recover, segment};
 use crate::{Examined, JournalError, Report};
 
 impl DiskJournal {
-    /// Looks at the journal in a folder, without opening it: writes nothing, and takes no lock.
+    /// Looks at the journal in a folder, without opening it: writes nothing, and keeps no lock.
     pub(crate) fn examine(folder: &Path) -> Result<Examined, JournalError> {
         let written = u64::from(segment::FORMAT);
         if !folder.exists() {

@@ -97,7 +97,8 @@ impl DiskOptions {
 }
 
 impl DiskJournal {
-    /// Opens the journal in that folder with the default options.
+    /// Opens the journal in that folder with the default options. Does not count that the folder was restored from a
+    /// backup: [`DiskBackend`](crate::DiskBackend) does.
     ///
     /// # Errors
     /// As [`DiskOptions::open`].

@@ -50,6 +50,60 @@ async fn e2_a_restoration_counts_against_every_pull_that_is_not_complete() {
     assert!(items[0].reason.contains("restored from a backup"));
 }
 
+#[tokio::test]
+async fn e2_the_release_of_an_earlier_restoration_does_not_count_for_the_next() {
+    let journal = MemoryJournal::default();
+    journal.append(page("open", "a page")).await.unwrap();
+    for restoration in 1..=3 {
+        assert_eq!(doubt_unfinished_pulls(&journal).await.unwrap(), 1);
+        let items = journal.quarantined(None).await.unwrap();
+        let [item] = &items[..] else { panic!("{items:?}") };
+        let digest = item.digest();
+        let state = journal.pull(&pull("open")).await.unwrap().unwrap();
+        assert_eq!((state.doubts().len(), state.released().len()), (1, restoration - 1));
+        assert!(state.doubts().contains(&digest) && !state.released().contains(&digest));
+        journal.release(item).await.unwrap();
+        let released = Note::Released { item: digest, read: false };
+        journal.note(&pull("open"), released).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn e2_an_interruption_between_the_item_and_its_notes_leaves_one_item() {
+    let journal = MemoryJournal::default();
+    journal.append(page("open", "a page")).await.unwrap();
+    assert_eq!(doubt_unfinished_pulls(&journal).await.unwrap(), 1);
+    // The item is there, and no pull has a note of it.
+    journal.forget(&pull("open")).await.unwrap();
+    fill(&journal).await;
+    assert!(doubted(&journal).await.is_empty());
+    assert_eq!(doubt_unfinished_pulls(&journal).await.unwrap(), 3);
+    assert_eq!(doubted(&journal).await, ["failed", "incomplete", "open"]);
+    assert_eq!(journal.quarantined(None).await.unwrap().len(), 1);
+}
+
+/// The lines of a lock file.
+fn lock(folder: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(folder.join("lock")).unwrap();
+    assert!(text.ends_with('\n'), "{text:?}");
+    text.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_lock_file_names_one_process_whatever_it_named_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    drop(open(folder).await);
+    let written = lock(folder);
+    assert_eq!(written[0], format!("process {}", std::process::id()));
+    for number in ["1", "123456789012"] {
+        let earlier = [&[format!("process {number}")], &written[1..]].concat();
+        std::fs::write(folder.join("lock"), earlier.join("\n") + "\n").unwrap();
+        drop(open(folder).await);
+        assert_eq!(lock(folder), written);
+    }
+}
+
 /// Copies every file, as `cp -a` and `tar` do.
 fn copy(from: &Path, to: &Path) {
     for file in std::fs::read_dir(from).unwrap() {
@@ -64,8 +118,8 @@ async fn open(folder: &Path) -> Opened {
 
 #[tokio::test]
 async fn e2_a_folder_that_was_copied_is_found_and_counted_once() {
-    let folders = [(); 4].map(|()| tempfile::tempdir().unwrap());
-    let [original, running, closed, unlocked] = folders.each_ref().map(|it| it.path());
+    let folders = [(); 5].map(|()| tempfile::tempdir().unwrap());
+    let [original, running, closed, unlocked, empty] = folders.each_ref().map(|it| it.path());
     let has_births = std::fs::metadata(original).unwrap().created().is_ok();
     let opened = open(original).await;
     fill(&*opened.journal).await;
@@ -75,9 +129,12 @@ async fn e2_a_folder_that_was_copied_is_found_and_counted_once() {
     drop(opened);
     copy(original, closed);
     copy(original, unlocked);
+    copy(original, empty);
     std::fs::remove_file(unlocked.join("lock")).unwrap();
-    // A backup may leave lock files out, or a person remove one.
+    std::fs::write(empty.join("lock"), "").unwrap();
+    // A backup may leave lock files out, a person remove one, and a full disk keep the first process from writing one.
     counted_once(unlocked).await;
+    counted_once(empty).await;
     if !has_births {
         eprintln!("SKIP: files have no time of birth here; copies of a journal are not found");
         return;
@@ -91,10 +148,8 @@ async fn e2_a_folder_that_was_copied_is_found_and_counted_once() {
 
 async fn counted_once(folder: &Path) {
     assert!(DiskBackend::new(folder).examine().await.unwrap().is_restored);
-    if std::fs::metadata(folder).unwrap().created().is_ok() {
-        // Twice: an interruption before the end of the first opening must not hide the restoration.
-        drop(qopen_journal::DiskJournal::open(folder).unwrap());
-    }
+    // Twice: an interruption before the end of the first opening must not hide the restoration.
+    drop(qopen_journal::DiskJournal::open(folder).unwrap());
     let opened = open(folder).await;
     assert_eq!(opened.report.doubted, Some(3));
     assert_eq!(doubted(&*opened.journal).await, ["failed", "incomplete", "open"]);

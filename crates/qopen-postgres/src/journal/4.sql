@@ -1,3 +1,3 @@
--- The cluster, database and table in which the journal was used last: in another place it is a restored copy. Null if a
--- version before this one used it last.
+-- The database, the table and the transaction that wrote this row: a row with another of them is a restored copy. Null if
+-- a version before this one used the journal last.
 ALTER TABLE qopen_journal.identity ADD COLUMN home text;

@@ -5,18 +5,19 @@ use tokio_postgres::{Client, Error};
 /// The number of the advisory lock under which one process counts a restoration.
 const LOCK: i64 = 0x0071_6f70_656f;
 
-/// The cluster, the database and the table. `pg_dump` keeps none of them, and a copy of the files keeps all.
-const HERE: &str = "concat_ws('.',
-    CASE WHEN has_function_privilege('pg_control_system()', 'EXECUTE')
-        THEN (SELECT system_identifier FROM pg_control_system()) END,
+/// The database and the table. With the transaction that noted it they are the home: `pg_dump` keeps none of them, a copy
+/// of the files keeps all, and every user may know them.
+const TABLE: &str = "concat_ws('.',
     (SELECT oid FROM pg_database WHERE datname = current_database()),
     'qopen_journal.identity'::regclass::oid)";
 
-/// Whether the journal knows transactions that the cluster has not had.
+/// Whether the journal knows transactions that the cluster has not had. PostgreSQL has `max` of them from version 15 on.
 const IS_AHEAD: &str = "
     SELECT FROM qopen_journal.spotter
-    WHERE greatest(pg_snapshot_xmax(looked), (SELECT max(xid) FROM qopen_journal.page))
-        > pg_snapshot_xmax(pg_current_snapshot())";
+    WHERE greatest(
+        pg_snapshot_xmax(looked),
+        (SELECT xid FROM qopen_journal.page ORDER BY xid DESC LIMIT 1)
+    ) > pg_snapshot_xmax(pg_current_snapshot())";
 
 /// Makes every page new to the spotter.
 const MEND: &str = "
@@ -35,7 +36,8 @@ pub(super) async fn is_ahead(client: &Client) -> Result<bool, Error> {
 /// Whether the journal was restored from a dump, and no process has counted that yet.
 pub(super) async fn is_restored(client: &Client) -> Result<bool, Error> {
     let read = format!(
-        "SELECT EXISTS ({IS_AHEAD}) OR coalesce(home <> {HERE}, false) FROM qopen_journal.identity"
+        "SELECT EXISTS ({IS_AHEAD}) OR coalesce(home <> concat_ws('.', {TABLE}, xmin), false)
+        FROM qopen_journal.identity"
     );
     Ok(client.query_one(&read, &[]).await?.get(0))
 }
@@ -60,6 +62,8 @@ pub(super) async fn mend(client: &mut Client) -> Result<(), Error> {
 
 /// Notes where the journal is.
 pub(super) async fn note(client: &Client) -> Result<(), Error> {
-    let note = format!("UPDATE qopen_journal.identity SET home = {HERE}");
+    let note = format!(
+        "UPDATE qopen_journal.identity SET home = concat_ws('.', {TABLE}, pg_current_xact_id()::xid)"
+    );
     client.execute(&note, &[]).await.map(drop)
 }

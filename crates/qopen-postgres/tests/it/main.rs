@@ -8,6 +8,7 @@ mod connections;
 mod formats;
 mod histories;
 mod history;
+mod home;
 mod journal;
 mod lists;
 mod sink;
