@@ -68,8 +68,8 @@ pub(crate) async fn migrate(location: &Location) -> Result<usize, JournalError> 
 
 fn say_restored(location: &Location, pulls: &Phrase) {
     tell!(
-        "the journal in {location} was restored from a backup, and may lack pages that were acknowledged after it: {pulls} cannot become complete until `qopen quarantine release` accepts that; pull the robots again",
-        "{location} 中的持久化存储由备份恢复，可能缺少备份之后已确认的分页：在 `qopen quarantine release` 接受之前，{pulls}不会算作完整；请重新拉取这些机器人",
+        "the journal in {location} was restored from a backup, and may lack pages that were acknowledged after it: {pulls} cannot become complete; pull the robots again (`qopen explain quarantine-lost`)",
+        "{location} 中的持久化存储由备份恢复，可能缺少备份之后已确认的分页：{pulls}不会算作完整；请重新拉取这些机器人（`qopen explain quarantine-lost`）",
         location = location,
         pulls = pulls,
     );

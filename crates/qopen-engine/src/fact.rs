@@ -123,8 +123,11 @@ pub(crate) async fn standing(
             facts.push(Fact::Unreadable(pull.clone(), PageDigest::from(item.digest())));
         }
     }
-    let doubts = state.doubts().into_iter();
-    facts.extend(doubts.map(|item| Fact::Unreadable(pull.clone(), PageDigest::from(item))));
+    let losses = state.losses();
+    facts.extend(state.doubts().into_iter().map(|item| {
+        let fact = if losses.contains(&item) { Fact::Owed } else { Fact::Unreadable };
+        fact(pull.clone(), PageDigest::from(item))
+    }));
     let released = state.released().into_iter();
     facts.extend(released.map(|item| Fact::Released(pull.clone(), PageDigest::from(item))));
     Ok(facts)

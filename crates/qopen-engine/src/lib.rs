@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod accepted;
+mod adoption;
 mod cancel;
 mod classify;
 mod confirm;

@@ -189,7 +189,7 @@ impl Replay {
             let digest = item.digest();
             now(self.journal.quarantine(item))?;
             for pull in pulls.iter().filter(|_| nameless) {
-                now(self.journal.note(pull, Note::Doubted { item: digest }))?;
+                now(self.journal.note(pull, Note::Doubted { item: digest, lost: false }))?;
             }
         }
         self.unreadable = left;

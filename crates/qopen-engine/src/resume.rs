@@ -199,6 +199,7 @@ pub(crate) async fn fold(
     for fact in standing(journal, state).await? {
         match fact {
             Fact::Unreadable(_, digest) => drop(fold.add_unreadable(digest)),
+            Fact::Owed(_, digest) => drop(fold.add_owed(digest)),
             Fact::Released(_, digest) => drop(fold.release(digest)),
             _ => {}
         }

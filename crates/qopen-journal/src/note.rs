@@ -44,6 +44,9 @@ pub enum Note {
     Doubted {
         /// The digest of the item.
         item: Digest,
+        /// Whether the item stands for pages that the journal has lost: nothing can read them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        lost: bool,
     },
     /// An item no longer counts against it.
     Released {

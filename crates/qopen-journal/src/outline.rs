@@ -165,7 +165,7 @@ mod tests {
             6 => published(None),
             7 => published(Some(Comparison::baseline())),
             8 => published(Some(Comparison::new(None, counts))),
-            _ => Note::Doubted { item: Digest::of(b"item") },
+            _ => Note::Doubted { item: Digest::of(b"item"), lost: number % 2 == 1 },
         }
     }
 

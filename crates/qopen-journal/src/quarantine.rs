@@ -20,11 +20,14 @@ pub enum Layer {
     Shape,
     /// It is a page of a pull that was not requested here.
     Pull,
+    /// It is no callback: it stands for pages that the journal has lost, because it was restored from a backup.
+    Lost,
 }
 
 impl Layer {
     /// Every layer.
-    pub const ALL: [Self; 5] = [Self::Content, Self::Text, Self::Json, Self::Shape, Self::Pull];
+    pub const ALL: [Self; 6] =
+        [Self::Content, Self::Text, Self::Json, Self::Shape, Self::Pull, Self::Lost];
 
     /// A short name.
     #[must_use]
@@ -35,6 +38,7 @@ impl Layer {
             Self::Json => "json",
             Self::Shape => "shape",
             Self::Pull => "pull",
+            Self::Lost => "lost",
         }
     }
 }

@@ -241,10 +241,20 @@ impl PullState {
     /// Quarantined items of unknown pulls that may be pages of it, and were not released.
     #[must_use]
     pub fn doubts(&self) -> BTreeSet<Digest> {
+        self.standing_doubts(|_| true)
+    }
+
+    /// The [doubts](Self::doubts) that stand for pages that the journal has lost.
+    #[must_use]
+    pub fn losses(&self) -> BTreeSet<Digest> {
+        self.standing_doubts(|is_lost| is_lost)
+    }
+
+    fn standing_doubts(&self, counts: impl Fn(bool) -> bool) -> BTreeSet<Digest> {
         let mut doubts = BTreeSet::new();
         for noted in &self.notes {
             match &noted.note {
-                Note::Doubted { item } => drop(doubts.insert(*item)),
+                Note::Doubted { item, lost } if counts(*lost) => drop(doubts.insert(*item)),
                 Note::Released { item, .. } => drop(doubts.remove(item)),
                 _ => {}
             }

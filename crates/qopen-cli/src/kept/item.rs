@@ -63,6 +63,7 @@ impl Item {
         let Self { kind, item, robot_id, mark_id, layer, reason, bytes, .. } = self;
         let whose = match (robot_id, mark_id) {
             (Some(robot), Some(mark)) => format!("robot {robot} mark {mark}"),
+            _ if layer == Layer::Lost.as_str() => "of no pull".to_owned(),
             _ => "of an unknown pull".to_owned(),
         };
         let bytes = count(*bytes as u64, "byte", "bytes");
@@ -219,10 +220,11 @@ async fn let_go(
     Ok(pulls)
 }
 
-/// Reads each item again. A page that can be read goes to its pull. The page is kept before the item is
-/// removed, so that nothing is lost between.
+/// Reads each item again, except those that stand for lost pages. A page that can be read goes to its pull. The page is
+/// kept before the item is removed, so that nothing is lost between.
 pub(crate) async fn retry(journal: &dyn Store, ring: Option<&Keyring>) -> Result<Retried, Failure> {
-    let items = journal.quarantined(None).await.map_err(|error| failed(&error))?;
+    let mut items = journal.quarantined(None).await.map_err(|error| failed(&error))?;
+    items.retain(|it| it.layer != Layer::Lost);
     let mut retried = Retried { pages: items.len(), ..Retried::default() };
     let mut gained: BTreeSet<PullName> = BTreeSet::new();
     for item in &items {

@@ -341,7 +341,12 @@ fn words(note: &Note) -> String {
             let pages = count(*pages, "page", "pages");
             format!("{status}: {accounts} on {pages}; {}", one_line(why))
         }
-        Note::Doubted { item } => format!("the item {item} in quarantine may be a page of it"),
+        Note::Doubted { item, lost: false } => {
+            format!("the item {item} in quarantine may be a page of it")
+        }
+        Note::Doubted { item, lost: true } => {
+            format!("the journal may have lost pages of it, for which the item {item} stands")
+        }
         Note::Released { item, read: true } => format!("the item {item} was read later"),
         Note::Released { item, read: false } => format!("the item {item} was released"),
         Note::Resumed => "resumed".to_owned(),

@@ -13,8 +13,8 @@ topics! {
     };
     UNREADABLE_PAGES "unreadable-pages" {
         "A callback could not be read", "有回调无法读取";
-        "A callback with the right signature could not be read and is in quarantine, byte for byte. It may be a page of this list. After a restoration from a backup, the item stands for pages that were answered and that the backup lacks.", "有一条签名正确的回调无法读取，已逐字节隔离。它可能是本列表的分页。从备份恢复之后，该项代表已应答、而备份中没有的分页。";
-        "`qopen quarantine list` names the item and the layer. `qopen quarantine retry` reads it again, with corrected keys or a newer qopen; `qopen quarantine release ITEM` decides that it is no page. Then resume the pull. After a restoration, pull the robot again instead: a release accepts a list without the missing pages.", "`qopen quarantine list` 列出该项及无法读取的层。`qopen quarantine retry` 用更正后的密钥或更新的 qopen 重新读取；`qopen quarantine release ITEM` 放行该项，即认定它不是分页。然后继续这次拉取。恢复备份之后，应重新拉取该机器人：放行即接受缺少这些分页的列表。";
+        "A callback with the right signature could not be read and is in quarantine, byte for byte. It may be a page of this list.", "有一条签名正确的回调无法读取，已逐字节隔离。它可能是本列表的分页。";
+        "`qopen quarantine list` names the item and the layer. `qopen quarantine retry` reads it again, with corrected keys or a newer qopen; `qopen quarantine release ITEM` decides that it is no page. Then resume the pull.", "`qopen quarantine list` 列出该项及无法读取的层。`qopen quarantine retry` 用更正后的密钥或更新的 qopen 重新读取；`qopen quarantine release ITEM` 放行该项，即认定它不是分页。然后继续这次拉取。";
     } see ["quarantine-content", "quarantine-json", "quarantine-shape"];
     UNIDENTIFIED_ACCOUNTS "unidentified-accounts" {
         "Customers without a readable id", "没有可读 ID 的客户";
@@ -23,9 +23,9 @@ topics! {
     };
     OWED_PAGES "owed-pages" {
         "A page could not be kept, or was lost", "有分页未能保存或已丢失";
-        "A page came while the journal could not write, or the journal's file lost it, and the platform did not send it again.", "分页到达时持久化存储无法写入，或其文件丢失了该分页，而平台没有重新发送。";
-        "Make room on the disk or repair the database, then pull again.", "在磁盘上腾出空间或修复数据库，然后重新拉取。";
-    } see ["journal-unavailable"];
+        "A page came while the journal could not write, or the journal's file lost it, or the journal was restored from a backup that may lack it, and the platform did not send it again.", "分页到达时持久化存储无法写入，或其文件丢失了该分页，或持久化存储由可能缺少该分页的备份恢复，而平台没有重新发送。";
+        "Make room on the disk or repair the database, then pull again. After a restoration pull again at once.", "在磁盘上腾出空间或修复数据库，然后重新拉取。恢复备份之后请直接重新拉取。";
+    } see ["journal-unavailable", "quarantine-lost"];
     DEADLINE "deadline" {
         "Pages kept coming until the deadline", "到时限时仍有分页到来";
         "The pull ended after `--deadline`, 30 minutes by default, without the quiet that completes a list.", "拉取在 `--deadline`（默认 30 分钟）之后结束，期间没有出现判定完整所需的静默。";

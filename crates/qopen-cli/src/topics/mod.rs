@@ -158,6 +158,7 @@ pub(crate) fn of_layer(layer: Layer) -> &'static Topic {
         Layer::Json => &quarantine::JSON,
         Layer::Shape => &quarantine::SHAPE,
         Layer::Pull => &quarantine::PULL,
+        Layer::Lost => &quarantine::LOST,
         // A test names each layer that is missing.
         _ => &callbacks::UNREADABLE,
     }

@@ -26,4 +26,9 @@ topics! {
         "The page is well formed, and its mark is unknown to this journal. It is kept, because its pull may become known.", "分页形式正确，但其标记不在本持久化存储中。该拉取以后可能变为已知，因此保留分页。";
         "`qopen serve --adopt` collects such pulls from then on, and `qopen quarantine retry` gives kept pages to theirs. Release the item if it belongs to another system.", "`qopen serve --adopt` 此后会收取这样的拉取，`qopen quarantine retry` 把保留的分页归入其拉取。属于其他系统的请放行。";
     } see ["unknown-pages"];
+    LOST "quarantine-lost" {
+        "The journal has lost pages", "持久化存储丢失了分页";
+        "The item is no callback. It stands for pages that were answered `success` after the backup from which the journal was restored: the journal lacks them, and the platform does not send them again. It counts against every pull that had not ended complete, and against external pulls that `serve --adopt` collects before a process has run for `--deadline`.", "该项不是回调，而是代表备份之后已应答 `success` 的分页：由备份恢复的持久化存储中没有它们，平台也不会重新发送。它影响当时尚未完整结束的每次拉取，以及进程运行满 `--deadline` 之前由 `serve --adopt` 收取的外部拉取。";
+        "Pull the robots again. If you know that nothing was received after the backup, `qopen quarantine release ITEM` accepts the lists as they are; then resume the pulls.", "重新拉取这些机器人。若确定备份之后没有收到任何内容，`qopen quarantine release ITEM` 接受现有的列表，然后继续拉取。";
+    } see ["owed-pages"];
 }

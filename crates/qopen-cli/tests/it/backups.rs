@@ -147,6 +147,50 @@ async fn e2_a_restored_folder_calls_no_list_complete_that_lacks_later_pages() {
     assert_eq!(ids(&stage.read("lists/r1.jsonl")), expected(&schedule(), "r1"));
 }
 
+/// Of a pull that another system requested after the backup, only the last page comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn e2_a_restored_folder_adopts_no_pull_that_may_lack_pages() {
+    let schedule = Schedule { last_page_first: false, late_page: Some((5, 6_000)), ..schedule() };
+    let stage = Stage::new(&schedule);
+    let folder = stage.folder.path();
+    std::fs::create_dir(folder.join("lists")).unwrap();
+    let more = [&["--out", "lists", "--adopt"][..], &TIMES].concat();
+    let serve = || Served::new(&stage, &more, None);
+    assert!(serve().stop().success());
+    succeeds(&sh(folder, commands("Backup", 1), None, ""));
+    let mut served = serve();
+    served.request_elsewhere(&stage, "r1", "theirs").await;
+    served.until_known("theirs").await;
+    served.until("theirs", |pull| pull["pages"] == 5).await;
+    served.process.kill().unwrap();
+    drop(served);
+    succeeds(&sh(folder, commands("Restore", 1), None, ""));
+    // A file system without births of files does not tell that the folder is a copy.
+    succeeds(&sh(folder, commands("Restore", 2), None, ""));
+    let served = serve();
+    served.until_known("theirs").await;
+    let pull = served.until("theirs", is_over).await;
+    assert_eq!((&pull["status"], &pull["pages"]), (&"incomplete".into(), &1.into()), "{pull}");
+    assert!(pull["why"].as_str().unwrap().contains("the journal has lost it"), "{pull}");
+    assert!(!stage.exists("lists/r1.jsonl"));
+    // Requested here, after the restoration.
+    served.published("r1").await;
+    assert_eq!(ids(&stage.read("lists/r1.jsonl")), expected(&schedule, "r1"));
+    assert!(served.stop().success());
+    // A person accepts what there is.
+    let list = text(&qopen(folder, &["quarantine", "list"]).output().unwrap().stdout);
+    let (item, rest) = list.split_once(' ').unwrap();
+    assert!(
+        rest.contains("of no pull") && rest.contains("lost: the journal was restored"),
+        "{list}"
+    );
+    let retry = qopen(folder, &["quarantine", "retry"]).output().unwrap();
+    assert!(text(&retry.stderr).contains("0 of 0 pages were read"), "{retry:?}");
+    let release = qopen(folder, &["quarantine", "release", item]).output().unwrap();
+    let said = text(&release.stdout);
+    assert!(release.status.success() && said.contains("theirs"), "{release:?}");
+}
+
 /// What no process can notice, a person says.
 #[tokio::test(flavor = "multi_thread")]
 async fn e2_a_snapshot_that_was_restored_is_said() {
@@ -159,8 +203,11 @@ async fn e2_a_snapshot_that_was_restored_is_said() {
     drop(served);
     let said = succeeds(&sh(folder, commands("Restore", 2), None, ""));
     assert!(said.contains("1 unfinished pull cannot become complete"), "{said}");
-    let served = Served::new(&stage, &TIMES, None);
-    let pull = served.until(&mark, is_over).await;
-    assert_eq!(pull["status"], "incomplete", "{pull}");
-    assert!(served.stop().success());
+    let resume = stage.verb("pull", &["--resume", &mark, "--out", "list"]).output().unwrap();
+    let said = text(&resume.stderr);
+    assert_eq!(resume.status.code(), Some(3), "{said}");
+    assert!(said.contains("or the journal has lost it"), "{said}");
+    assert!(said.contains("next: `qopen pull --robot r1 "), "{said}");
+    assert!(said.contains("requests the list anew") && !said.contains("release"), "{said}");
+    assert!(said.contains("more: qopen explain owed-pages"), "{said}");
 }

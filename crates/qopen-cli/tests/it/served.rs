@@ -41,6 +41,28 @@ impl Served {
         Self::new(stage, &[&["--out", "lists"], arguments].concat(), None)
     }
 
+    /// Requests a list as another system does, which has no listener.
+    pub(crate) async fn request_elsewhere(&self, stage: &Stage, robot: &str, mark: &str) {
+        let at = |verb: &str| format!("{}/gateway/qopen/{verb}", stage.base_url);
+        let app = json!({ "app_key": "app", "app_secret": "canary-app-secret" }).to_string();
+        let token = self.http.post(at("GetAccessToken")).body(app).send().await.unwrap();
+        let token: Value = serde_json::from_str(&token.text().await.unwrap()).unwrap();
+        let token = token["data"]["data"]["access_token"].as_str().unwrap();
+        let request = json!({ "robot_id": robot, "mark_id": mark, "need_tag_info": false });
+        let post = self.http.post(at("GetRobotAccountListAsync")).header("Token", token);
+        let sent = post.body(request.to_string()).send().await.unwrap();
+        assert!(sent.status().is_success());
+    }
+
+    /// Waits until the journal knows a pull.
+    pub(crate) async fn until_known(&self, mark: &str) {
+        let began = Instant::now();
+        while self.get(&format!("/v1/pulls/{mark}")).await.status() != 200 {
+            assert!(began.elapsed() < Duration::from_secs(30));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// `qopen serve`, with times for a test.
     pub(crate) fn command(stage: &Stage, arguments: &[&str]) -> Command {
         let mut all = Vec::new();

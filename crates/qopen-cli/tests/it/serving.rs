@@ -188,27 +188,8 @@ async fn stopped_or_killed_under_load_nothing_is_lost() {
 async fn pulls_that_another_system_requests_are_adopted() {
     let stage = Stage::new(&schedule());
     let served = Served::new(&stage, &["--adopt"], None);
-    // The other system: it sends the request, and has no listener.
-    let request = json!({ "robot_id": "r9", "mark_id": "theirs", "need_tag_info": false });
-    let token = json_of(
-        served
-            .http
-            .post(format!("{}/gateway/qopen/GetAccessToken", stage.base_url))
-            .body(json!({ "app_key": "app", "app_secret": "canary-app-secret" }).to_string())
-            .send()
-            .await
-            .unwrap(),
-    )
-    .await;
-    let token = token["data"]["data"]["access_token"].as_str().unwrap().to_owned();
-    let url = format!("{}/gateway/qopen/GetRobotAccountListAsync", stage.base_url);
-    let sent = served.http.post(url).header("Token", token).body(request.to_string()).send().await;
-    assert!(sent.unwrap().status().is_success());
-    let began = Instant::now();
-    while served.get("/v1/pulls/theirs").await.status() != 200 {
-        assert!(began.elapsed() < Duration::from_secs(30));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    served.request_elsewhere(&stage, "r9", "theirs").await;
+    served.until_known("theirs").await;
     let pull = served.until("theirs", |it| it["status"] != "open").await;
     assert_eq!((&pull["status"], &pull["accounts"]), (&json!("complete"), &json!(120)));
     let list = served.get("/v1/pulls/theirs/accounts").await.text().await.unwrap();

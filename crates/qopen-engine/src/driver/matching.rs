@@ -50,7 +50,10 @@ impl Driver {
                 match verdict {
                     // Kept without an owner: the pull was forgotten meanwhile, or no more pulls can
                     // be adopted.
-                    Verdict::Unknown => drop(self.released.send(pull)),
+                    Verdict::Unknown => {
+                        self.known.remove(&pull);
+                        drop(self.released.send(pull));
+                    }
                     // Callers that wait until the list is settled learn that it is not.
                     Verdict::Late => self.update(&PullKey::from(&pull), None),
                     _ => self.enter_adopted(&pull),

@@ -8,6 +8,7 @@ use qopen_journal::{Journal, MemoryJournal};
 use tokio::sync::mpsc;
 
 use super::state::{Engine, Inner};
+use crate::adoption::Adoption;
 use crate::counts::EngineStats;
 use crate::driver::Driver;
 use crate::handle::DriverHandle;
@@ -64,7 +65,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Collects external pulls, which another system requested. Default: their pages go into quarantine.
+    /// Collects external pulls, which another system requested. One that the journal knows from an earlier
+    /// process is collected when it is [resumed](Engine::resume). Default: their pages go into quarantine.
     pub fn adopt(mut self, adopt: bool) -> Self {
         self.external.adopt = adopt;
         self
@@ -109,8 +111,15 @@ impl EngineBuilder {
             refusals,
             stats.clone(),
         ));
-        let intake =
-            Intake::new(Arc::clone(&journal), driver.facts(), known, stats.clone(), self.external);
+        let adoption = Adoption::new(self.timing);
+        let intake = Intake::new(
+            Arc::clone(&journal),
+            driver.facts(),
+            known,
+            stats.clone(),
+            self.external,
+            adoption,
+        );
         Ok(Engine::new(Inner {
             driver,
             intake,
@@ -118,6 +127,7 @@ impl EngineBuilder {
             requester: self.requester,
             stats,
             timing: self.timing,
+            adoption,
             adoptions: tokio::sync::Mutex::new(adoptions),
         }))
     }

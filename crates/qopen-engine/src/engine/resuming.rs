@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use qopen_journal::{Fencing, JournalError, Note, PullId};
+use qopen_journal::{Fencing, JournalError, Note, PullId, PullState};
 
-use super::state::Engine;
+use super::state::{Engine, Inner};
 use crate::error::PullError;
 use crate::handle::DriverHandle;
 use crate::held_claim::{self, HeldClaim};
@@ -42,9 +42,7 @@ impl Engine {
         // From here on facts of the pull are held until its fold is there: the journal is read
         // after.
         let _hold = inner.driver.hold(id, in_flight.generation).await?;
-        let prepared = resume::prepare_whole(&*inner.journal, id, inner.timing).await;
-        let prepared = prepared.map_err(PullError::Journal)?;
-        let (state, resumed) = prepared.ok_or(PullError::NotInJournal)?;
+        let (state, resumed) = inner.prepared(id).await?;
         let Resumed { mut start, send_again, anew } = resumed;
         start.held_claim = held_claim.map(Arc::clone);
         start.span = spans::pull(id, Origin::Resumed);
@@ -62,7 +60,7 @@ impl Engine {
         if anew {
             noted(note(Note::Resumed).await)?;
         }
-        if state.is_external() && held_claim.is_some() {
+        if state.is_external() {
             noted(note(Note::Adopted).await)?;
         }
         if let Some(need_tag_info) = send_again.filter(|_| !cancelled) {
@@ -77,6 +75,22 @@ impl Engine {
         drop_on_error.disarm();
         let journal = Arc::clone(&inner.journal);
         Ok(Pull::new(id.clone(), watched, journal, held_claim.map(Arc::clone), in_flight.cancel))
+    }
+}
+
+impl Inner {
+    /// Folds the pages of a pull. An external one is looked for in quarantine, too.
+    async fn prepared(&self, id: &PullId) -> Result<(PullState, Resumed), PullError> {
+        let prepare = async || {
+            let prepared = resume::prepare_whole(&*self.journal, id, self.timing).await;
+            prepared.map_err(PullError::Journal)?.ok_or(PullError::NotInJournal)
+        };
+        let prepared = prepare().await?;
+        if !prepared.0.is_external() {
+            return Ok(prepared);
+        }
+        let taken = self.adoption.take_in(&*self.journal, id).await.map_err(PullError::Journal)?;
+        if taken.is_empty() { Ok(prepared) } else { prepare().await }
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tracing::Span;
 
 use crate::accepted::{Accepted, Incoming, NotKept};
+use crate::adoption::Adoption;
 use crate::counts::EngineStats;
 use crate::handle::DriverHandle;
 use crate::held_claim::HeldClaim;
@@ -31,6 +32,7 @@ pub(super) struct Inner {
     pub(super) requester: Arc<dyn Requester>,
     pub(super) stats: EngineStats,
     pub(super) timing: Timing,
+    pub(super) adoption: Adoption,
     pub(super) adoptions: tokio::sync::Mutex<mpsc::Receiver<(PullId, PullWatch)>>,
 }
 

@@ -24,6 +24,9 @@ impl Intake {
         payload: Payload,
     ) -> Result<Accepted, NotKept> {
         let pull = page.pull.clone();
+        if page.declared {
+            self.adopt(&pull).await?;
+        }
         let is_ours = self.is_ours(&pull);
         if !is_ours && !self.is_in_journal(&pull).await? {
             // A payload that does not declare itself a page cannot belong to an unknown pull.

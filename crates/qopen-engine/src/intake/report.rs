@@ -72,7 +72,7 @@ fn was_requested(state: &PullState, signed_at: Option<u64>) -> bool {
     };
     let Some(requested) = state.notes.iter().find(requested) else {
         // Another system requested it, at an unknown time.
-        return state.is_external();
+        return state.started().is_none();
     };
     signed_at.is_none_or(|signed| {
         let signed = UNIX_EPOCH.checked_add(Duration::from_secs(signed) + TOLERANCE);

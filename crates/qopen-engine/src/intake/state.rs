@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use qopen_journal::{Journal, Layer, Payload, PullId, PullState};
+use qopen_journal::{Journal, Layer, Note, Payload, PullId, PullState};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::outage::OutageLog;
 use crate::accepted::{Accepted, Incoming, NotKept};
+use crate::adoption::Adoption;
 use crate::counts::EngineStats;
 use crate::fact::Fact;
 use crate::handle::FactSender;
@@ -25,6 +27,9 @@ pub struct Intake {
     pub(super) stats: EngineStats,
     pub(super) external: ExternalPages,
     pub(super) external_bytes: Arc<AtomicU64>,
+    adoption: Adoption,
+    /// Held while a pull is adopted: the other pages of it wait.
+    adopting: Arc<Mutex<()>>,
     pub(super) outage: OutageLog,
 }
 
@@ -46,6 +51,7 @@ impl Intake {
         known: Arc<KnownPulls>,
         stats: EngineStats,
         external: ExternalPages,
+        adoption: Adoption,
     ) -> Self {
         Self {
             journal,
@@ -54,6 +60,8 @@ impl Intake {
             stats,
             external,
             external_bytes: Arc::default(),
+            adoption,
+            adopting: Arc::default(),
             outage: OutageLog::default(),
         }
     }
@@ -111,9 +119,29 @@ impl Intake {
         })
     }
 
-    /// Whether the pull is open or remembered here, or would be adopted at once.
+    /// Whether the pull is open or remembered here.
     pub(super) fn is_ours(&self, pull: &PullId) -> bool {
-        self.external.adopt || self.known.contains(pull)
+        self.known.contains(pull)
+    }
+
+    /// Adopts a pull that is unknown here and in the journal, if pulls are adopted. One that the journal knows waits
+    /// for the process that resumes it: the rest of its pages is there.
+    pub(super) async fn adopt(&self, pull: &PullId) -> Result<(), NotKept> {
+        if !self.external.adopt || self.is_ours(pull) {
+            return Ok(());
+        }
+        let _alone = self.adopting.lock().await;
+        if self.is_ours(pull) || self.is_in_journal(pull).await? {
+            return Ok(());
+        }
+        let facts = self.adoption.take_in(&*self.journal, pull).await;
+        let facts = facts.map_err(NotKept::Journal)?;
+        self.journal.note(pull, Note::Adopted).await.map_err(NotKept::Journal)?;
+        self.known.insert(pull);
+        for fact in facts {
+            self.tell(Instant::now(), fact).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn open_pulls(&self) -> Result<Vec<PullState>, NotKept> {

@@ -56,7 +56,9 @@ impl Intake {
                 // Then it is not the damaged name of another pull.
                 pulls.clear();
             }
-            if ours || self.external.keep && pulls.is_empty() {
+            let is_external = (self.external.keep || self.external.adopt) && pulls.is_empty();
+            if ours || is_external {
+                self.adopt(&named).await?;
                 known = Some(PullState::new(named));
             }
         }
@@ -104,7 +106,7 @@ impl Intake {
                     stands = Digest::of(b"more items than are noted");
                 }
                 if !doubts.contains(&stands) {
-                    let note = Note::Doubted { item: stands };
+                    let note = Note::Doubted { item: stands, lost: false };
                     let noted = self.journal.note(&state.pull, note).await;
                     noted.map_err(NotKept::Journal)?;
                 }

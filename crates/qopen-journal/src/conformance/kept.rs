@@ -264,13 +264,14 @@ pub(super) async fn quarantined_items_are_kept_once_until_released(subject: Subj
 
 pub(super) async fn an_item_counts_against_a_pull_until_it_is_released(subject: Subject) {
     let Subject { journal, .. } = subject;
-    let (one, two) = (page("a", "one").digest, page("a", "two").digest);
-    for item in [one, two] {
-        journal.note(&pull("a"), Note::Doubted { item }).await.unwrap();
+    let [one, two, three] = ["one", "two", "three"].map(|text| page("a", text).digest);
+    for (item, lost) in [(one, true), (two, false), (three, true)] {
+        journal.note(&pull("a"), Note::Doubted { item, lost }).await.unwrap();
     }
     journal.note(&pull("a"), Note::Released { item: one, read: false }).await.unwrap();
     let state = journal.pull(&pull("a")).await.unwrap().unwrap();
-    assert_eq!(state.doubts().into_iter().collect::<Vec<_>>(), [two]);
+    assert_eq!(state.doubts(), [two, three].into());
+    assert_eq!(state.losses(), [three].into());
     assert_eq!(state.released().into_iter().collect::<Vec<_>>(), [one]);
 }
 

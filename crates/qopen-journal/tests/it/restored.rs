@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use qopen_journal::{
-    Backend as _, DiskBackend, EndState, Journal as _, MemoryJournal, Note, Opened, Store,
+    Backend as _, DiskBackend, EndState, Journal as _, Layer, MemoryJournal, Note, Opened, Store,
     doubt_unfinished_pulls,
 };
 
@@ -41,7 +41,8 @@ async fn doubted(journal: &dyn Store) -> Vec<String> {
 async fn e2_a_restoration_counts_against_every_pull_that_is_not_complete() {
     let journal = MemoryJournal::default();
     assert_eq!(doubt_unfinished_pulls(&journal).await.unwrap(), 0);
-    assert!(journal.quarantined(None).await.unwrap().is_empty());
+    let items = journal.quarantined(None).await.unwrap();
+    assert_eq!((items.len(), items[0].layer), (1, Layer::Lost));
     fill(&journal).await;
     assert_eq!(doubt_unfinished_pulls(&journal).await.unwrap(), 3);
     assert_eq!(doubted(&journal).await, ["failed", "incomplete", "open"]);

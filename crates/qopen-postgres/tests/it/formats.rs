@@ -122,7 +122,7 @@ fn doubt(expected: &mut Kept, found: &Kept) {
     for (notes, _) in expected.pulls.values_mut() {
         let mut ends = notes.iter().filter(|it| matches!(it, Note::Ended { .. } | Note::Resumed));
         if !matches!(ends.next_back(), Some(Note::Ended { status: EndState::Complete, .. })) {
-            notes.push(Note::Doubted { item: digest });
+            notes.push(Note::Doubted { item: digest, lost: true });
             doubted += 1;
         }
     }

@@ -99,6 +99,7 @@ fn layer<'a>(visit: &Visit, layer: &'a str) -> &'a str {
         "json" => &texts::JSON,
         "shape" => &texts::SHAPE,
         "pull" => &texts::NOT_STARTED_HERE,
+        "lost" => &texts::LOST,
         other => return other,
     };
     visit.say(text)

@@ -16,6 +16,7 @@ texts! {
     JSON: "JSON", "JSON";
     SHAPE: "fields of a page", "分页字段";
     NOT_STARTED_HERE: "pull that was not requested here", "并非由此处发起的拉取";
+    LOST: "pages lost by a restoration", "恢复备份时丢失的分页";
     RETRY: "Read all items again", "重新读取所有项";
     RETRY_WHAT: "Reads each item with the current keys. Items that can be read go to their pulls, the others stay.", "用当前密钥重新读取每一项。可读的归入其拉取，其余保留。";
     RETRIED: "Items that were read: {0} of {1}.", "已读取的项：{0}／{1}。";
