@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ use tower_service::Service as _;
 use crate::Refusals;
 use crate::receiver::Peer;
 use connections::{BusyGuard, ConnectionSlot, Connections};
-use head::{Head, Watched};
+use head::{Head, OtherProtocols, Watched};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
 
@@ -115,8 +115,7 @@ pub struct Listener {
     limits: ListenerLimits,
     table: Arc<Connections>,
     refusals: Refusals,
-    /// Connections that began with the PROXY protocol.
-    proxies: Arc<AtomicU64>,
+    others: Arc<OtherProtocols>,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
@@ -135,7 +134,7 @@ impl Listener {
             limits,
             table: Arc::default(),
             refusals: Refusals::default(),
-            proxies: Arc::default(),
+            others: Arc::default(),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -161,7 +160,27 @@ impl Listener {
     /// protocol off in the proxy.
     #[must_use]
     pub fn proxy_protocol(&self) -> u64 {
-        self.proxies.load(Ordering::Relaxed)
+        self.others.proxy.load(Ordering::Relaxed)
+    }
+
+    /// Connections that began with HTTP/2, which the listener does not speak. Let the proxy speak
+    /// HTTP/1.1 to it.
+    #[must_use]
+    pub fn http2(&self) -> u64 {
+        self.others.http2.load(Ordering::Relaxed)
+    }
+
+    /// Connections that began with TLS on a listener without TLS.
+    #[must_use]
+    pub fn tls_without_certificate(&self) -> u64 {
+        self.others.tls.load(Ordering::Relaxed)
+    }
+
+    /// TLS handshakes that failed: the peer spoke another protocol, did not trust the certificate,
+    /// or took too long. 0 on a listener without TLS.
+    #[must_use]
+    pub fn failed_handshakes(&self) -> u64 {
+        self.others.failed_handshakes.load(Ordering::Relaxed)
     }
 
     /// Connections that are open now.
@@ -295,9 +314,13 @@ impl Listener {
             match tokio::time::timeout(self.limits.handshake_timeout, handshake).await {
                 Ok(Ok(stream)) => self.http(stream, slot, router, closing, (head, local)).await,
                 Ok(Err(error)) => {
+                    self.others.failed_handshakes.fetch_add(1, Ordering::Relaxed);
                     tracing::debug!(error = &error as &dyn std::error::Error, "no TLS");
                 }
-                Err(_) => tracing::debug!("no TLS: the handshake took too long"),
+                Err(_) => {
+                    self.others.failed_handshakes.fetch_add(1, Ordering::Relaxed);
+                    tracing::debug!("no TLS: the handshake took too long");
+                }
             }
             return;
         }
@@ -312,7 +335,7 @@ impl Listener {
         mut closing: watch::Receiver<bool>,
         (head, local): (Head, Option<LocalAddress>),
     ) {
-        let stream = Watched::new(stream, head.clone(), Arc::clone(&self.proxies));
+        let stream = Watched::new(stream, head.clone(), Arc::clone(&self.others));
         let peer = Peer(slot.peer());
         let service = service_fn(move |mut request: Request<Incoming>| {
             let busy = slot.busy();

@@ -14,8 +14,25 @@ const POST: &[u8] = b"POST ";
 /// The beginnings of a PROXY protocol header, version 1 and 2.
 const PROXY: [&[u8]; 2] = [b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"];
 
+/// The beginning of a connection that speaks HTTP/2 without an upgrade.
+const HTTP2: &[u8] = b"PRI * HTTP/2";
+
+/// The beginning of a TLS handshake.
+const TLS: &[u8] = &[22, 3];
+
 /// Bytes of a head that are examined.
 const LOOKED_AT: usize = 12;
+
+/// Connections that began with a protocol that the listener does not speak.
+#[derive(Debug, Default)]
+pub(super) struct OtherProtocols {
+    pub(super) proxy: AtomicU64,
+    pub(super) http2: AtomicU64,
+    /// TLS on a listener without it.
+    pub(super) tls: AtomicU64,
+    /// TLS handshakes that failed on a listener with TLS.
+    pub(super) failed_handshakes: AtomicU64,
+}
 
 /// The first bytes since the last request began.
 #[derive(Clone, Debug, Default)]
@@ -36,9 +53,16 @@ impl Head {
         self.bytes().starts_with(POST)
     }
 
-    fn is_proxy(&self) -> bool {
+    /// The count of the protocol that the connection begins with, if it is another one.
+    fn other_protocol<'a>(&self, counts: &'a OtherProtocols) -> Option<&'a AtomicU64> {
         let bytes = self.bytes();
-        PROXY.iter().any(|it| bytes.starts_with(&it[..it.len().min(LOOKED_AT)]))
+        let begins = |it: &[u8]| bytes.starts_with(&it[..it.len().min(LOOKED_AT)]);
+        if PROXY.into_iter().any(begins) {
+            return Some(&counts.proxy);
+        }
+        [(HTTP2, &counts.http2), (TLS, &counts.tls)]
+            .into_iter()
+            .find_map(|(it, count)| begins(it).then_some(count))
     }
 }
 
@@ -46,14 +70,13 @@ impl Head {
 pub(super) struct Watched<S> {
     stream: S,
     head: Head,
-    /// Connections that began with the PROXY protocol.
-    proxies: Arc<AtomicU64>,
+    others: Arc<OtherProtocols>,
     first: bool,
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S, head: Head, proxies: Arc<AtomicU64>) -> Self {
-        Self { stream, head, proxies, first: true }
+    pub(super) fn new(stream: S, head: Head, others: Arc<OtherProtocols>) -> Self {
+        Self { stream, head, others, first: true }
     }
 }
 
@@ -74,8 +97,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
             drop(bytes);
             if self.first && enough {
                 self.first = false;
-                if self.head.is_proxy() {
-                    self.proxies.fetch_add(1, Ordering::Relaxed);
+                if let Some(count) = self.head.other_protocol(&self.others) {
+                    count.fetch_add(1, Ordering::Relaxed);
                 }
             }
         }

@@ -116,7 +116,14 @@ async fn what_comes_to_the_wrong_place_is_counted() {
     assert_eq!((stats.other_paths(), stats.other_methods(), stats.echo_checks()), (1, 2, 1));
     assert_eq!(stats.last_other_path().as_deref(), Some("/callback/"));
     server.send("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", b"GET / HTTP/1.1\r\n\r\n").await;
-    assert_eq!(server.listener.proxy_protocol(), 1);
+    let listener = &server.listener;
+    assert_eq!((listener.proxy_protocol(), listener.http2()), (1, 0));
+    server.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"").await;
+    assert_eq!((listener.http2(), listener.tls_without_certificate()), (1, 0));
+    let hello = "\u{16}\u{3}\u{1}\u{0}\u{5}\u{1}\u{0}\u{0}\u{1}\u{0}\u{0}\u{0}";
+    server.send(hello, b"").await;
+    assert_eq!((listener.http2(), listener.tls_without_certificate()), (1, 1));
+    assert_eq!((listener.proxy_protocol(), listener.failed_handshakes()), (1, 0));
 }
 
 #[tokio::test]

@@ -83,6 +83,10 @@ async fn whoever_does_not_shake_hands_is_closed() {
         let _ = tokio::time::timeout(Duration::from_secs(30), reading).await.expect("it hangs up");
         assert!(!String::from_utf8_lossy(&said).contains("HTTP"));
     }
+    // They are counted when their streams are closed.
+    while server.listener.failed_handshakes() < 3 {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(status(&post(&server, &trusted).await.unwrap()), 200);
     assert_eq!(server.stats.received(), 1);
 }

@@ -112,27 +112,28 @@ fn answers(file: &Path) -> Result<Answers, Failure> {
     const MOST: u64 = 1 << 20;
 
     let mut text = Zeroizing::new(Vec::new());
-    let (place, read) = match file == Path::new("-") {
+    let (place, name, read) = match file == Path::new("-") {
         true => {
+            let name = phrase!("the answers on standard input", "标准输入中的回答");
             let read = std::io::stdin().take(MOST + 1).read_to_end(&mut text);
-            (Path::new("standard input"), read)
+            (Path::new("standard input"), name, read)
         }
         false => {
+            let name = phrase!("the answers in {file}", "{file} 中的回答", file = file.display());
             let opened = std::fs::File::open(file);
-            (file, opened.and_then(|it| it.take(MOST + 1).read_to_end(&mut text)))
+            (file, name, opened.and_then(|it| it.take(MOST + 1).read_to_end(&mut text)))
         }
     };
-    let what = || format!("--answers: {}", place.display());
     match read {
-        Err(error) => Err(Failure::usage_of(what(), &error)),
+        Err(error) => Err(Failure::usage_of(name, &error)),
         Ok(bytes) if bytes as u64 > MOST => {
             let why = phrase!(
                 "more than {most} bytes are no answers",
                 "内容超过 {most} 字节，不会是回答",
                 most = MOST,
             );
-            Err(Failure::usage(Phrase::about(what(), why)))
+            Err(Failure::usage(Phrase::about(name, why)))
         }
-        Ok(_) => Ok(Answers { place: place.to_owned(), text }),
+        Ok(_) => Ok(Answers { name, place: place.to_owned(), text }),
     }
 }

@@ -26,6 +26,11 @@ pub(crate) struct Came {
     other_methods: u64,
     echo_checks: u64,
     proxy_protocol: u64,
+    http2: u64,
+    tls_without_certificate: u64,
+    failed_handshakes: u64,
+    /// Connections that were closed at once, because their peer had too many.
+    crowded: u64,
     path: String,
     /// Whether the counts may be older than a pull that they are shown with.
     is_of_process: bool,
@@ -83,6 +88,10 @@ impl Came {
             other_methods: receiver.other_methods(),
             echo_checks: receiver.echo_checks(),
             proxy_protocol: listener.proxy_protocol(),
+            http2: listener.http2(),
+            tls_without_certificate: listener.tls_without_certificate(),
+            failed_handshakes: listener.failed_handshakes(),
+            crowded: listener.refused(),
             path: path.to_owned(),
             is_of_process: false,
         }
@@ -184,6 +193,12 @@ impl Came {
         add(&callbacks::ECHO_CHECKS, self.echo_checks, nouns::ECHO_CHECKS, advice::ECHO.into());
         let proxied = self.proxy_protocol;
         add(&callbacks::PROXY_PROTOCOL, proxied, nouns::PROXY_PROTOCOL, advice::PROXY.into());
+        add(&callbacks::HTTP2, self.http2, nouns::HTTP2, advice::HTTP2.into());
+        let tls = self.tls_without_certificate;
+        add(&callbacks::TLS_WITHOUT_CERTIFICATE, tls, nouns::TLS, advice::TLS.into());
+        let failed = self.failed_handshakes;
+        add(&callbacks::FAILED_HANDSHAKES, failed, nouns::HANDSHAKES, advice::HANDSHAKES.into());
+        add(&callbacks::CROWDED, self.crowded, nouns::CROWDED, advice::CROWDED.into());
         let milliseconds = self.readings.iter().find(|it| it.0 == Reading::Milliseconds);
         let milliseconds = milliseconds.map_or(0, |it| it.1);
         add(&callbacks::MILLISECONDS, milliseconds, nouns::MILLISECONDS, nothing());

@@ -89,8 +89,8 @@ pub(super) fn rejection(reason: RejectReason) -> (Noun, Text) {
                 "条无法保存或转发的回调",
             ),
             Text::new(
-                "is there room on the disk, and does the URL of --forward answer `success`?",
-                "磁盘是否有空间？--forward 的地址是否返回 `success`？",
+                "is there room on the disk, does the URL of --forward answer `success`, and does `qopen serve --forward` take the events that wait?",
+                "磁盘是否有空间？--forward 的地址是否返回 `success`？等待的事件是否由 `qopen serve --forward` 取走？",
             ),
         ),
         other => (Noun::new(other.as_str(), other.as_str(), other.as_str()), Text::new("", "")),
@@ -116,6 +116,22 @@ pub(super) mod advice {
     pub(crate) const PROXY: Text = Text::new(
         "turn the PROXY protocol off towards this listener",
         "请关闭对本监听器的 PROXY 协议",
+    );
+    pub(crate) const HTTP2: Text = Text::new(
+        "let the proxy speak HTTP/1.1 to this listener",
+        "请让代理以 HTTP/1.1 访问本监听器",
+    );
+    pub(crate) const TLS: Text = Text::new(
+        "let the proxy speak http:// to this listener, or give it QOPEN_TLS_CERT",
+        "请让代理以 http:// 访问本监听器，或设置 QOPEN_TLS_CERT",
+    );
+    pub(crate) const HANDSHAKES: Text = Text::new(
+        "does the peer speak https://, and trust the certificate of QOPEN_TLS_CERT?",
+        "对方是否使用 https://，并信任 QOPEN_TLS_CERT 的证书？",
+    );
+    pub(crate) const CROWDED: Text = Text::new(
+        "behind a proxy all clients are one peer: let it reuse connections, or raise QOPEN_MAX_CONNECTIONS_PER_PEER",
+        "代理之后的所有客户端算作同一来源：请让代理复用连接，或调大 QOPEN_MAX_CONNECTIONS_PER_PEER",
     );
 }
 
@@ -160,6 +176,23 @@ pub(super) mod nouns {
         "connection that begins with the PROXY protocol",
         "connections that begin with the PROXY protocol",
         "个以 PROXY 协议开始的连接",
+    );
+    pub(crate) const HTTP2: Noun = Noun::new(
+        "connection that speaks HTTP/2",
+        "connections that speak HTTP/2",
+        "个使用 HTTP/2 的连接",
+    );
+    pub(crate) const TLS: Noun = Noun::new(
+        "connection that speaks TLS to a listener without a certificate",
+        "connections that speak TLS to a listener without a certificate",
+        "个以 TLS 连接无证书监听器的连接",
+    );
+    pub(crate) const HANDSHAKES: Noun =
+        Noun::new("TLS handshake that failed", "TLS handshakes that failed", "次失败的 TLS 握手");
+    pub(crate) const CROWDED: Noun = Noun::new(
+        "connection closed at once, because its peer had too many",
+        "connections closed at once, because their peer had too many",
+        "个因来源连接过多而立即关闭的连接",
     );
     pub(crate) const MILLISECONDS: Noun = Noun::new(
         "timestamp in milliseconds",

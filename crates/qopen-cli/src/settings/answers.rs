@@ -11,7 +11,7 @@ use super::spec::Spec;
 use super::{ALL, Given, Origin, Settings, Value, file, wrong};
 use crate::causes::Plain;
 use crate::exit::Failure;
-use crate::lang::Phrase;
+use crate::lang::{Phrase, phrase};
 
 /// The place of missing settings in messages.
 const ANSWERS: &str = "the file of --answers";
@@ -22,16 +22,17 @@ impl Settings {
     /// # Errors
     /// The text cannot be read, or has more than settings.
     pub(crate) fn collect(given: &Given, answers: Option<Answers>) -> Result<Self, Failure> {
-        let Some(Answers { place, text }) = answers else {
+        let Some(Answers { name, place, text }) = answers else {
             let nowhere = PathBuf::from(ANSWERS);
             return Ok(Self::of(given, nowhere.clone(), Some(nowhere), file::InFile::default()));
         };
-        let found = file::parse(&place, text)?;
+        let found = file::parse(&name, text)?;
         if !found.schedule.is_empty() || !found.webhooks.is_empty() {
-            return Err(Failure::usage(format!(
-                "{}: answers are settings; add [[schedule]] and [[webhook]] to the new file",
-                place.display()
-            )));
+            let why = phrase!(
+                "answers are settings; add [[schedule]] and [[webhook]] to the new file",
+                "回答只能是设置；请把 [[schedule]] 与 [[webhook]] 加入新文件",
+            );
+            return Err(Failure::usage(Phrase::about(name, why)));
         }
         Ok(Self::of(given, place.clone(), Some(place), found))
     }

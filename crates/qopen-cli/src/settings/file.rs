@@ -17,7 +17,9 @@ use crate::values::text_file::decode;
 
 /// A text in the form of a settings file.
 pub(crate) struct Answers {
-    /// Its place in messages.
+    /// Its name in messages.
+    pub(crate) name: Phrase,
+    /// Its place, of which messages about a value tell.
     pub(crate) place: PathBuf,
     pub(crate) text: Zeroizing<Vec<u8>>,
 }
@@ -37,7 +39,7 @@ pub(super) struct InFile {
 
 /// Reads the file. `None` if it does not exist and was not named.
 pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failure> {
-    let wrong = |what: Phrase| wrong(path, what);
+    let wrong = |what: Phrase| wrong(&named(path), what);
     let bytes = match std::fs::read(path) {
         Ok(bytes) => Zeroizing::new(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !explicit => return Ok(None),
@@ -56,7 +58,7 @@ pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failur
             return Err(Failure::usage_of(what, &error));
         }
     };
-    parse(path, bytes).map(Some)
+    parse(&named(path), bytes).map(Some)
 }
 
 /// The file in messages.
@@ -64,13 +66,13 @@ fn named(path: &Path) -> Phrase {
     phrase!("the settings file {it}", "设置文件 {it}", it = path.display())
 }
 
-fn wrong(path: &Path, what: Phrase) -> Failure {
-    Failure::usage(Phrase::about(named(path), what))
+fn wrong(name: &Phrase, what: Phrase) -> Failure {
+    Failure::usage(Phrase::about(name, what))
 }
 
-/// Reads the text of a settings file, which `path` names.
-pub(super) fn parse(path: &Path, bytes: Zeroizing<Vec<u8>>) -> Result<InFile, Failure> {
-    let wrong = |what: Phrase| wrong(path, what);
+/// Reads the text of a settings file. `name` stands for it in messages.
+pub(super) fn parse(name: &Phrase, bytes: Zeroizing<Vec<u8>>) -> Result<InFile, Failure> {
+    let wrong = |what: Phrase| wrong(name, what);
     let text = decode(bytes).map_err(wrong)?;
     // The parser's own message quotes the line, and the line may hold a secret.
     let table: toml::Table = toml::from_str(&text)

@@ -53,7 +53,7 @@ topics! {
     };
     UNAVAILABLE "rejected-unavailable" {
         "Could not be kept or forwarded", "无法保存或转发";
-        "A callback was opened, and could not be written to the journal, or the URL of `--forward` did not answer `success`. The platform sends it again.", "回调已解密，但无法写入持久化存储，或 `--forward` 的地址没有应答 `success`。平台会重新发送。";
+        "A callback was opened, and could not be written to the journal, or the URL of `--forward` did not answer `success`, or 10,000 other events wait for `qopen serve --forward` already. The platform sends it again.", "回调已解密，但无法写入持久化存储，或 `--forward` 的地址没有应答 `success`，或已有 10,000 个其他事件等待 `qopen serve --forward`。平台会重新发送。";
         "Make room on the disk or repair the database; check the program behind `--forward`.", "在磁盘上腾出空间或修复数据库；检查 `--forward` 背后的程序。";
     } see ["journal-unavailable", "forwarding"];
     UNDECRYPTED "undecrypted" {
@@ -101,6 +101,26 @@ topics! {
         "Connections with the PROXY protocol", "使用 PROXY 协议的连接";
         "A load balancer begins connections with a PROXY line, which is no HTTP.", "负载均衡以 PROXY 行开始连接，这不是 HTTP。";
         "Turn the PROXY protocol off towards this listener.", "请关闭对本监听器的 PROXY 协议。";
+    };
+    HTTP2 "other-http-version" {
+        "Connections with HTTP/2", "使用 HTTP/2 的连接";
+        "A proxy or a client begins connections with HTTP/2. The callback listener speaks HTTP/1.1 alone.", "代理或客户端以 HTTP/2 开始连接。回调监听器只使用 HTTP/1.1。";
+        "Let the proxy speak HTTP/1.1 to this listener (nginx: `proxy_http_version 1.1`). Towards the platform it may speak HTTP/2.", "请让代理以 HTTP/1.1 访问本监听器（nginx：`proxy_http_version 1.1`）。对平台一侧可以使用 HTTP/2。";
+    };
+    TLS_WITHOUT_CERTIFICATE "tls-without-certificate" {
+        "TLS on a listener without a certificate", "对无证书的监听器使用 TLS";
+        "Connections begin with a TLS handshake, and the listener has no certificate.", "连接以 TLS 握手开始，而监听器没有证书。";
+        "If a proxy ends TLS, let it speak `http://` to the listener. Otherwise set `QOPEN_TLS_CERT` and `QOPEN_TLS_KEY`.", "若由代理终止 TLS，请让它以 `http://` 访问监听器；否则请设置 `QOPEN_TLS_CERT` 与 `QOPEN_TLS_KEY`。";
+    };
+    FAILED_HANDSHAKES "failed-handshakes" {
+        "TLS handshakes that failed", "失败的 TLS 握手";
+        "The listener has a certificate, and the peer spoke plain HTTP, did not trust the certificate, or took too long.", "监听器有证书，而对方使用了普通 HTTP、不信任该证书，或握手过慢。";
+        "Check that the URL in the console begins with `https://`, that its host name is in the certificate, and that `QOPEN_TLS_CERT` has the intermediate certificates.", "请确认后台的地址以 `https://` 开头，其主机名包含在证书中，且 `QOPEN_TLS_CERT` 含有中间证书。";
+    };
+    CROWDED "crowded" {
+        "One peer has too many connections", "同一来源的连接过多";
+        "The listener closed connections at once, because their peer had as many open ones as `QOPEN_MAX_CONNECTIONS_PER_PEER` allows. Behind a proxy all clients are one peer. A page may have been refused: a pull waits longer for quiet.", "某一来源打开的连接已达 `QOPEN_MAX_CONNECTIONS_PER_PEER`，监听器立即关闭了更多的连接。代理之后的所有客户端算作同一来源。可能有分页被拒绝，因此拉取会等待更久的静默。";
+        "Let the proxy reuse connections (nginx: `keepalive`), or raise the limit.", "请让代理复用连接（nginx：`keepalive`），或调大上限。";
     };
     MILLISECONDS "milliseconds" {
         "Timestamps in milliseconds", "以毫秒为单位的时间戳";

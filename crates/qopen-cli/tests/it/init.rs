@@ -100,13 +100,21 @@ fn answers_come_by_standard_input_and_the_only_robot_is_taken() {
     assert_eq!(mode(&file), 0o600);
     let doctor = run(qopen(stage.folder.path(), &["doctor", "--config", "a file.toml"]), 0);
     assert!(doctor.contains("64 at once"), "{doctor}");
+    // Answers are in no file, and are not quoted.
+    let mut command = qopen(stage.folder.path(), &["init", "--answers", "-"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"app_key = canary\n").unwrap();
+    let wrong = self::said(&child.wait_with_output().unwrap());
+    let begin = "qopen: the answers on standard input: line 1 ";
+    assert!(wrong.starts_with(begin) && !wrong.contains("canary"), "{wrong}");
     // A schedule is no answer.
     std::fs::write(stage.folder.path().join("s"), "[[schedule]]\ncron='@daily'\nrobots='all'")
         .unwrap();
     let said = run(qopen(stage.folder.path(), &["init", "--answers", "s"]), 2);
-    assert!(said.contains("s: answers are settings; add [[schedule]]"), "{said}");
+    assert!(said.contains("the answers in s: answers are settings; add [[schedule]]"), "{said}");
     let said = run(qopen(stage.folder.path(), &["init", "--answers", "missing"]), 2);
-    assert!(said.contains("--answers: missing: No such file"), "{said}");
+    assert!(said.contains("the answers in missing: No such file"), "{said}");
     let said = run(qopen(stage.folder.path(), &["init", "--answers", "/dev/zero"]), 2);
     assert!(said.contains("/dev/zero: more than 1048576 bytes are no answers"), "{said}");
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::args::Common;
+use crate::lang::Phrase;
 use crate::settings::{ALL, APP_KEY, APP_SECRET, Answers, CALLBACK_TOKEN, ENCODING_AES_KEY, Given};
 
 fn nothing() -> Settings {
@@ -13,7 +14,7 @@ fn nothing() -> Settings {
 /// The settings that a file with that text gives.
 fn read(text: &str) -> Settings {
     let bytes = Zeroizing::new(text.as_bytes().to_vec());
-    let answers = Answers { place: "qopen.toml".into(), text: bytes };
+    let answers = Answers { name: Phrase::default(), place: "qopen.toml".into(), text: bytes };
     let settings = Settings::collect(&Given::default(), Some(answers));
     let settings = settings.unwrap_or_else(|failure| panic!("{failure}:\n{text}"));
     let problems: Vec<_> = settings.problems.iter().map(ToString::to_string).collect();
