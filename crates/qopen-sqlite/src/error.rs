@@ -58,6 +58,11 @@ pub enum SqliteError {
         "the file is damaged; restore it, or move it away to start a new one (sqlite3 FILE 'PRAGMA integrity_check' says more)"
     )]
     Damaged,
+    /// A killed writer left more than a copy for a look may have.
+    #[error(
+        "the last writer was interrupted, and left too much to look at the file without changing it; the next list recovers it, and so does sqlite3 FILE 'PRAGMA user_version'"
+    )]
+    Interrupted,
     /// The file system has no shared memory, which the log of a database needs.
     #[error(
         "the file system does not support SQLite's write-ahead log, as network file systems do not; choose a path on a local disk"
@@ -96,7 +101,8 @@ impl From<SqliteError> for SinkError {
 }
 
 /// The step that a locked file delays.
-const WAITING: &str = "waiting for another process that writes the database (busy_timeout)";
+pub(crate) const WAITING: &str =
+    "waiting for another process that writes the database (busy_timeout)";
 
 /// Makes errors of SQLite into errors of a sink, for `map_err`. `wait` is the time for which SQLite waited for a lock.
 pub(crate) fn failed(wait: Duration) -> impl Fn(Error) -> SinkError + Copy {

@@ -1,7 +1,7 @@
 //! Connections to a database file, and its creation.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use rusqlite::{Connection, Error, ErrorCode, MAIN_DB, OpenFlags};
 
 use crate::columns::Columns;
 use crate::error::{SqliteError, failed};
+use crate::look::{Look, is_used};
 use crate::schema::{self, Found};
 
 /// Bytes of a page of a new file. Records have about 1 KB, so that a page has several.
@@ -56,15 +57,25 @@ impl DatabaseFile {
         Ok((file, steps))
     }
 
-    /// Looks at what the next list would do to the format of the file. Changes nothing.
-    pub(crate) fn examine(&self) -> Result<Upgrade, SinkError> {
+    /// Looks at what the next list would do to the format of the file. Changes nothing: what a killed writer has left is
+    /// recovered in a copy, in the folder for temporary data.
+    pub(crate) fn examine(&self, scratch: Option<&Path>) -> Result<Upgrade, SinkError> {
         let target = self.target()?;
         if !exists(&target)? {
             let written = schema::known(&self.columns).unsigned_abs();
             return Ok(Upgrade::new(None, written.into(), FormatChange::Made));
         }
-        let (file, found) = self.connect(&target)?;
-        schema::examine(&file, &found, &self.columns).map_err(failed(self.wait))
+        refuse_one_byte(&target)?;
+        let target = absolute(&target)?;
+        let look = Look { target: &target, wait: self.wait, scratch };
+        Ok(look.read(|file| {
+            file.execute_batch("BEGIN")?;
+            let found = match schema::look(file, &self.columns)? {
+                Ok(found) => found,
+                Err(error) => return Ok(Err(error)),
+            };
+            schema::examine(file, &found, &self.columns).map(Ok)
+        })??)
     }
 
     /// Opens the file if it has lists, and brings their tables to this format.
@@ -84,34 +95,42 @@ impl DatabaseFile {
     }
 
     /// Checks whether a list could be written, without a trace. The file need not exist.
-    pub(crate) fn check(&self) -> Result<(), SinkError> {
+    pub(crate) fn check(&self, scratch: Option<&Path>) -> Result<(), SinkError> {
         let target = self.target()?;
         let folder = target.parent().filter(|it| !it.as_os_str().is_empty());
         // Temporary files of processes that were killed while they created it.
         FileSink::new(&target, Format::Jsonl).sweep();
         // The log lies beside the file.
         can_create_in(folder.unwrap_or(Path::new(".")))?;
+        match self.examine(scratch) {
+            // The next list recovers it.
+            Err(SinkError::Database(error))
+                if matches!(error.downcast_ref(), Some(SqliteError::Interrupted)) => {}
+            examined => drop(examined?),
+        }
         if !exists(&target)? {
             return Ok(());
         }
-        let (file, _) = self.connect(&target)?;
+        // As long as it reads nothing, a connection writes nothing.
+        let file = self.open_file(&target)?;
         match file.is_readonly(MAIN_DB).map_err(failed(self.wait))? {
             true => Err(SqliteError::ReadOnly.into()),
             false => Ok(()),
         }
     }
 
+    fn open_file(&self, target: &Path) -> Result<Connection, SinkError> {
+        let fails = failed(self.wait);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let file = Connection::open_with_flags(absolute(target)?, flags).map_err(fails)?;
+        file.busy_timeout(self.wait).map_err(fails)?;
+        Ok(file)
+    }
+
     fn connect(&self, target: &Path) -> Result<(Connection, Found), SinkError> {
         let fails = failed(self.wait);
-        // SQLite takes a file of one byte for an empty one.
-        if fs::metadata(target).is_ok_and(|it| it.len() == 1) {
-            return Err(SqliteError::NotADatabase.into());
-        }
-        // An absolute path is neither a URI nor the name of a database in memory.
-        let target = std::path::absolute(target).map_err(SinkError::io("resolving", target))?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let file = Connection::open_with_flags(target, flags).map_err(fails)?;
-        file.busy_timeout(self.wait).map_err(fails)?;
+        refuse_one_byte(target)?;
+        let file = self.open_file(target)?;
         // One state of the file, which another process may be about to create.
         file.execute_batch("BEGIN").map_err(fails)?;
         let found = schema::look(&file, &self.columns).map_err(fails)??;
@@ -170,19 +189,26 @@ fn remove_remains(file: &Connection) -> rusqlite::Result<()> {
     let reader = file.unchecked_transaction()?;
     reader.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     let mode: String = reader.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-    // SQLite uses no journal whose first byte is zero.
-    let is_unused = || {
-        let mut first = [1];
-        let read = fs::File::open(&journal).and_then(|mut it| it.read_exact(&mut first));
-        read.is_ok() && first == [0]
-    };
     if mode == "wal"
-        && is_unused()
+        && is_used(Path::new(&journal)).is_ok_and(|it| !it)
         && let Err(error) = fs::remove_file(&journal)
     {
         tracing::debug!(%error, "an unused journal beside the file was not removed");
     }
     Ok(())
+}
+
+/// Returns the path that is neither a URI nor the name of a database in memory.
+fn absolute(target: &Path) -> Result<PathBuf, SinkError> {
+    std::path::absolute(target).map_err(SinkError::io("resolving", target))
+}
+
+/// Refuses a file of one byte, which SQLite takes for an empty one.
+fn refuse_one_byte(target: &Path) -> Result<(), SinkError> {
+    match fs::metadata(target).is_ok_and(|it| it.len() == 1) {
+        true => Err(SqliteError::NotADatabase.into()),
+        false => Ok(()),
+    }
 }
 
 fn exists(target: &Path) -> Result<bool, SinkError> {

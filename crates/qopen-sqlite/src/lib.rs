@@ -8,6 +8,7 @@ mod commit;
 mod error;
 mod file;
 mod forget;
+mod look;
 mod plan;
 mod published;
 mod rows;

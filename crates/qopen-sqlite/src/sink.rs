@@ -83,13 +83,14 @@ impl SqliteSink {
         self.file.open().map(|it| it.1)
     }
 
-    /// Looks at what [`migrate`](Self::migrate) would do. Changes nothing. Blocks.
+    /// Looks at what [`migrate`](Self::migrate) would do. Changes nothing: what a killed writer left unfinished is undone
+    /// in a private copy of at most 64 MiB of the file, in the folder for temporary data. Blocks.
     ///
     /// # Errors
-    /// [`SinkError::Database`] with a [`SqliteError`](crate::SqliteError), if the file cannot be read, or a later qopen
-    /// wrote it.
+    /// [`SinkError::Database`] with a [`SqliteError`](crate::SqliteError), if the file cannot be read, a later qopen wrote
+    /// it, or what a killed writer left is too large for a copy.
     pub fn examine(&self) -> Result<Upgrade, SinkError> {
-        self.file.examine()
+        self.file.examine(self.scratch.as_deref())
     }
 
     /// Finds the changes of the lists that followed the list of `since`, oldest first; without `since`, the changes
@@ -108,10 +109,10 @@ impl SqliteSink {
 }
 
 impl Sink for SqliteSink {
-    /// Also checks that the file, if there is one, has tables that this version knows.
+    /// Also checks that the file, if there is one, has tables that this version knows. Changes nothing.
     fn check(&self) -> Result<(), SinkError> {
         unnamed(self.scratch.as_deref(), Path::new(RECORDS))?;
-        self.file.check()
+        self.file.check(self.scratch.as_deref())
     }
 
     fn next_order(&self) -> Result<Option<u64>, SinkError> {

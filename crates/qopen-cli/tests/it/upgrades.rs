@@ -99,6 +99,56 @@ async fn everything(client: &Client) -> Vec<String> {
     all
 }
 
+#[test]
+fn doctor_leaves_an_interrupted_write_to_a_file_as_it_is() {
+    let stage = Stage::new(&Schedule { accounts: 10, ..Schedule::default() });
+    let folder = stage.folder.path();
+    assert!(stage.run(&["--robot", "r1", "--out", "lists.db"]).status.success());
+    let copy = |suffix: &str, to: &Path| {
+        let name = format!("lists.db{suffix}");
+        std::fs::copy(folder.join(&name), to.join(&name)).unwrap();
+    };
+    let writer = rusqlite::Connection::open(folder.join("lists.db")).unwrap();
+    let later = "BEGIN IMMEDIATE; DELETE FROM robot_account; PRAGMA user_version = 9000";
+    // A process that was killed after it wrote the file, and before it deleted the journal.
+    let journal = tempfile::tempdir().unwrap();
+    let mode = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF";
+    writer.execute_batch(&format!("{mode}; {later}")).unwrap();
+    copy("-journal", journal.path());
+    writer.execute_batch("COMMIT").unwrap();
+    copy("", journal.path());
+    // A process that was killed after it committed into the log.
+    let log = tempfile::tempdir().unwrap();
+    let committed =
+        "INSERT INTO robot_account (robot_id, account_id, account) VALUES ('r', 'a', '{}')";
+    let mode = "PRAGMA journal_mode = WAL; PRAGMA user_version = 1015";
+    writer.execute_batch(&format!("{mode}; {committed}")).unwrap();
+    for suffix in ["", "-wal", "-shm"] {
+        copy(suffix, log.path());
+    }
+    for (killed, accounts) in [(&journal, 10), (&log, 1)] {
+        std::fs::write(
+            folder.join("qopen.toml"),
+            format!(
+                "[[schedule]]\ncron = \"0 0 1 1 *\"\nrobots = [\"r9\"]\nout = \"{}/lists.db\"\n",
+                killed.path().display()
+            ),
+        )
+        .unwrap();
+        let before = bytes(killed.path());
+        let out = killed.path().join("lists.db");
+        let (found, exit) = doctor(folder, &["--out", out.to_str().unwrap()]);
+        assert!(exit == 0 && found.contains("ok    output: lists can be published"), "{found}");
+        let format = "format: version 1015; this qopen reads and writes it, nothing to do";
+        assert_eq!(found.matches(format).count(), 2, "{found}");
+        assert!(bytes(killed.path()) == before, "doctor changed the file or its folder");
+        let file = rusqlite::Connection::open(out).unwrap();
+        let count = "SELECT count(*) FROM robot_account";
+        let found: i64 = file.query_row(count, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, accounts);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_says_what_becomes_of_databases_and_changes_nothing() {
     let Some(server) = Server::start() else { return };

@@ -10,6 +10,7 @@ use qopen_sink::{CompareOptions, Quarantine, Sink};
 use rusqlite::Connection;
 
 use crate::files::{begun, count, publish};
+use crate::look::looked;
 use crate::support::File;
 
 /// Enough records to be written without the log.
@@ -192,6 +193,7 @@ fn a_first_list_that_is_killed_leaves_no_list_or_the_whole_one() {
         publisher.kill().unwrap();
         publisher.wait().unwrap();
         torn += usize::from(place.0.path().join("lists.db-journal").exists());
+        assert!(looked(&place).unwrap().is_nothing());
         let rows = count(&place.path(), "robot_account");
         assert!(rows == 0 || rows == MANY, "{rows}");
         let [lists, pulls] = ["list", "pull"].map(|it| count(&place.path(), it));

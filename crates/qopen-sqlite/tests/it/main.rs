@@ -7,4 +7,5 @@ mod conformance;
 mod files;
 mod first;
 mod formats;
+mod look;
 mod support;
