@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::compiler::Tools;
 use super::traces::Traces;
 use crate::Result;
-use crate::cargo::{command, status};
+use crate::cargo::command;
+use crate::program::status;
 
 /// A binary, and what made it.
 pub(super) struct Built {
@@ -24,7 +25,7 @@ impl Built {
 
 /// Builds the binary with the profile `dist`, so that it names no folder of this machine.
 pub(super) fn build(root: &Path, folder: &Path, target: &str, tools: &Tools) -> Result<Built> {
-    println!("building for {target} with {}: about 6 min", tools.version);
+    println!("building for {target} with {}: about 10 min of CPU", tools.version);
     let traces = Traces::of(root, folder)?;
     let build = ["build", "--locked", "--profile", "dist", "-p", "qopen-cli", "--bin", "qopen"];
     let mut command = command(root, &[&build[..], &["--target", target]].concat());

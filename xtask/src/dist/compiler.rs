@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Result;
+use crate::program::{first_line, rustc};
 
 /// A C compiler of a target.
 #[derive(Debug)]
@@ -25,8 +26,7 @@ pub(super) fn tools(target: &str, folder: &Path) -> Result<Tools> {
             "a static binary needs a target of musl, such as x86_64-unknown-linux-musl".into()
         );
     }
-    let libraries =
-        first_line(Command::new("rustc").args(["--print", "target-libdir", "--target", target]));
+    let libraries = rustc(&["--print", "target-libdir", "--target", target]);
     if !libraries.is_some_and(|it| Path::new(&it).is_dir()) {
         let install = format!("rustup target add {target}");
         return Err(format!("Rust's libraries for it are missing; install them: {install}").into());
@@ -72,13 +72,6 @@ pub(super) fn tools(target: &str, folder: &Path) -> Result<Tools> {
 /// The name of a variable of the crate `cc`.
 fn variable(program: &str, target: &str) -> String {
     format!("{program}_{}", target.replace('-', "_"))
-}
-
-/// Runs a program, and returns the first line of its output, if it succeeds.
-pub(super) fn first_line(command: &mut Command) -> Option<String> {
-    let output = command.output().ok().filter(|it| it.status.success())?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    Some(text.lines().next()?.trim().to_owned())
 }
 
 /// Zig knows targets by other names, so the script drops the one that the crate `cc` passes.

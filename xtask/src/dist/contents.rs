@@ -5,10 +5,10 @@ use std::process::Command;
 
 use super::archive::Archive;
 use super::build::Built;
-use super::compiler::first_line;
 use super::licences;
 use super::provenance::Provenance;
-use crate::cargo::{Metadata, cargo};
+use crate::cargo::cargo;
+use crate::program::{self, first_line, rustc};
 use crate::{Result, files};
 
 /// The completion scripts: the shell, and the name under which it looks for the script.
@@ -46,14 +46,7 @@ impl Texts {
             // Neither settings nor a language of this machine.
             let mut command = Command::new(binary);
             command.args(arguments).current_dir(scratch).env_clear();
-            let output = command.env("SOURCE_DATE_EPOCH", time.to_string()).output()?;
-            match output.status.success() {
-                true => Ok(output.stdout),
-                false => {
-                    let why = String::from_utf8_lossy(&output.stderr);
-                    Err(format!("qopen {} failed: {why}", arguments.join(" ")).into())
-                }
-            }
+            program::bytes(command.env("SOURCE_DATE_EPOCH", time.to_string()))
         };
         let mut texts = Vec::new();
         for (shell, name) in COMPLETIONS {
@@ -77,7 +70,7 @@ impl Texts {
 pub(super) fn add(
     archive: &mut Archive,
     root: &Path,
-    metadata: &Metadata,
+    version: &str,
     built: &Built,
     Texts(texts): &Texts,
     provenance: &Provenance,
@@ -94,8 +87,6 @@ pub(super) fn add(
         archive.add(&name, std::fs::read(&path)?);
     }
     let components = licences::components(root, &built.target)?;
-    let version = metadata.packages().find(|it| it.name() == "qopen-cli");
-    let version = version.map_or("", |it| it.version());
     archive.add("qopen.cdx.json", licences::bill(version, &built.target, &components));
     archive.add("licences/crates.txt", licences::texts(&components)?);
     for (name, text) in of_toolchain() {
@@ -107,7 +98,7 @@ pub(super) fn add(
 
 /// The licences of Rust's library and of musl, which are in the binary too.
 fn of_toolchain() -> Vec<(&'static str, Vec<u8>)> {
-    let sysroot = first_line(Command::new("rustc").args(["--print", "sysroot"]));
+    let sysroot = rustc(&["--print", "sysroot"]);
     let rust = sysroot.map(|it| Path::new(&it).join("share/doc/rust/COPYRIGHT-library.html"));
     let find = "import os, ziglang; print(os.path.dirname(ziglang.__file__))";
     let zig = first_line(Command::new("python3").args(["-c", find]));
