@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::compiler::Tools;
+use super::compiler::{DEBIAN_MUSL, Tools};
 use super::traces::Traces;
 use crate::Result;
 use crate::cargo::command;
@@ -14,12 +14,19 @@ pub(super) struct Built {
     pub(super) binary: PathBuf,
     /// The C compiler. Absent for a binary that another build made.
     pub(super) c_compiler: Option<String>,
+    /// The licence of musl.
+    pub(super) musl: PathBuf,
 }
 
 impl Built {
     /// A binary that another build made.
     pub(super) fn given(target: &str, binary: &Path) -> Self {
-        Self { target: target.to_owned(), binary: binary.to_owned(), c_compiler: None }
+        Self {
+            target: target.to_owned(),
+            binary: binary.to_owned(),
+            c_compiler: None,
+            musl: DEBIAN_MUSL.into(),
+        }
     }
 }
 
@@ -42,5 +49,11 @@ pub(super) fn build(root: &Path, folder: &Path, target: &str, tools: &Tools) -> 
     status(&mut command)?;
     let binary = folder.join(target).join("dist/qopen");
     traces.refuse_in(&std::fs::read(&binary)?)?;
-    Ok(Built { target: target.to_owned(), binary, c_compiler: Some(tools.version.clone()) })
+    let Tools { version, musl, .. } = tools;
+    Ok(Built {
+        target: target.to_owned(),
+        binary,
+        c_compiler: Some(version.clone()),
+        musl: musl.clone(),
+    })
 }

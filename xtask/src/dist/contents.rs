@@ -89,7 +89,7 @@ pub(super) fn add(
     let components = licences::components(root, &built.target)?;
     archive.add("qopen.cdx.json", licences::bill(version, &built.target, &components));
     archive.add("licences/crates.txt", licences::texts(&components)?);
-    for (name, text) in of_toolchain() {
+    for (name, text) in of_toolchain(&built.musl) {
         archive.add(&format!("licences/{name}"), text);
     }
     archive.add("BUILD.txt", provenance.text(built));
@@ -97,21 +97,15 @@ pub(super) fn add(
 }
 
 /// The licences of Rust's library and of musl, which are in the binary too.
-fn of_toolchain() -> Vec<(&'static str, Vec<u8>)> {
-    let sysroot = rustc(&["--print", "sysroot"]);
-    let rust = sysroot.map(|it| Path::new(&it).join("share/doc/rust/COPYRIGHT-library.html"));
-    let find = "import os, ziglang; print(os.path.dirname(ziglang.__file__))";
-    let zig = first_line(Command::new("python3").args(["-c", find]));
-    let zig = zig.map(|it| Path::new(&it).join("lib/libc/musl/COPYRIGHT"));
-    let musl = [Some("/usr/share/doc/musl/copyright".into()), zig];
-    let wanted = [("rust.html", vec![rust]), ("musl.txt", musl.to_vec())];
+fn of_toolchain(musl: &Path) -> Vec<(&'static str, Vec<u8>)> {
+    let sysroot = rustc(&["--print", "sysroot"]).unwrap_or_default();
+    let rust = Path::new(&sysroot).join("share/doc/rust/COPYRIGHT-library.html");
     let mut found = Vec::new();
-    for (name, places) in wanted {
-        let text = places.into_iter().flatten().find_map(|it| std::fs::read(it).ok());
-        match text {
-            Some(text) => found.push((name, text)),
-            None => {
-                eprintln!("xtask: NOT PACKED: licences/{name}: its text is not on this machine")
+    for (name, path) in [("rust.html", rust.as_path()), ("musl.txt", musl)] {
+        match std::fs::read(path) {
+            Ok(text) => found.push((name, text)),
+            Err(error) => {
+                eprintln!("xtask: NOT PACKED: licences/{name}: {}: {error}", path.display())
             }
         }
     }
