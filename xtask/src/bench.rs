@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::Result;
 use crate::cargo::{Metadata, cargo};
+use crate::program::status;
 
 /// Builds the binary and the benches, and runs those that are named, or all.
 pub(crate) fn run(root: &Path, names: &[&str]) -> Result<()> {
@@ -12,7 +13,5 @@ pub(crate) fn run(root: &Path, names: &[&str]) -> Result<()> {
     let build = ["build", "--release", "--locked", "--bin", "qopen", "--bin", "qopen-bench"];
     cargo(root, &build)?;
     let program = Metadata::of(root)?.target()?.join("release/qopen-bench");
-    let done = Command::new(&program).args(names).current_dir(root).status();
-    let done = done.map_err(|error| format!("{}: {error}", program.display()))?;
-    if done.success() { Ok(()) } else { Err("a bench failed".into()) }
+    status(Command::new(program).args(names).current_dir(root))
 }

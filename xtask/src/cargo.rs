@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::Result;
+use crate::program::{output, status};
 
 /// A subcommand that does not come with cargo.
 pub(crate) struct Tool {
@@ -47,12 +48,7 @@ pub(crate) struct Metadata(Value);
 impl Metadata {
     pub(crate) fn of(root: &Path) -> Result<Self> {
         let arguments = ["metadata", "--format-version", "1", "--no-deps", "--locked"];
-        let output = command(root, &arguments).output()?;
-        if !output.status.success() {
-            let why = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("cargo metadata failed: {}", why.trim()).into());
-        }
-        Ok(Self(serde_json::from_slice(&output.stdout)?))
+        Ok(Self(serde_json::from_str(&output(&mut command(root, &arguments))?)?))
     }
 
     /// Where cargo puts what it builds: `CARGO_TARGET_DIR` and cargo's settings included.
@@ -63,6 +59,12 @@ impl Metadata {
 
     pub(crate) fn packages(&self) -> impl Iterator<Item = Package<'_>> {
         self.0["packages"].as_array().into_iter().flatten().map(Package)
+    }
+
+    /// The version of the binary.
+    pub(crate) fn version(&self) -> Result<&str> {
+        let binary = self.packages().find(|it| it.name() == "qopen-cli");
+        Ok(binary.ok_or("there is no qopen-cli")?.version())
     }
 
     /// The libraries that are published.
@@ -117,11 +119,16 @@ pub(crate) fn command(root: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
-    status(&mut command(root, arguments))
+/// A command on every crate that is published.
+pub(crate) fn for_published(root: &Path, arguments: &[&str]) -> Result<Command> {
+    let mut command = command(root, arguments);
+    command.arg("--workspace");
+    for it in Metadata::of(root)?.packages().filter(|it| !it.is_published()) {
+        command.args(["--exclude", it.name()]);
+    }
+    Ok(command)
 }
 
-pub(crate) fn status(command: &mut Command) -> Result<()> {
-    let status = command.status()?;
-    if status.success() { Ok(()) } else { Err(format!("cargo ended with {status}").into()) }
+pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
+    status(&mut command(root, arguments))
 }

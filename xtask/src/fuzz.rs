@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::Result;
 use crate::cargo::{Tool, cargo, command};
+use crate::program::output;
 
 const CARGO_FUZZ: Tool =
     Tool { subcommand: "fuzz", package: "cargo-fuzz", version: "0.13.2", minutes: 2 };
@@ -17,11 +18,7 @@ pub(crate) fn run(root: &Path, seconds: u32, targets: &[&str]) -> Result<()> {
     CARGO_FUZZ.installed(root)?;
     let corpus = format!("{FOLDER}/corpus");
     cargo(root, &["run", "--quiet", "--locked", "-p", "qopen-fuzz", "--bin", "seeds", &corpus])?;
-    let all = command(root, &["fuzz", "list", "--fuzz-dir", FOLDER]).output()?;
-    if !all.status.success() {
-        return Err(format!("cargo fuzz list: {}", String::from_utf8_lossy(&all.stderr)).into());
-    }
-    let all = String::from_utf8(all.stdout)?;
+    let all = output(&mut command(root, &["fuzz", "list", "--fuzz-dir", FOLDER]))?;
     let all: Vec<&str> = all.lines().map(str::trim).filter(|name| *name != "seeds").collect();
     if let Some(unknown) = targets.iter().find(|it| !all.contains(it)) {
         return Err(format!("no target {unknown:?}; there are {}", all.join(", ")).into());

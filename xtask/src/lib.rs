@@ -13,6 +13,7 @@ mod codegen;
 mod dist;
 mod files;
 mod fuzz;
+mod program;
 mod prove;
 mod publish;
 mod screenshots;

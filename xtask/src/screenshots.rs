@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Result;
-use crate::cargo::{command, status};
+use crate::cargo::command;
+use crate::program::status;
 
 /// Starts a simulated platform and a service whose pages have something to show, and writes a picture of each
 /// page in both languages.

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::Result;
-use crate::cargo::{command, status};
+use crate::cargo::command;
+use crate::program::status;
 
 /// Runs pulls under every fault for this many seconds, with a release build of the binary.
 pub(crate) fn run(root: &Path, seconds: u32) -> Result<()> {

@@ -1,12 +1,12 @@
 //! The project's components, and their known vulnerabilities.
 
 use std::path::Path;
-use std::process::Command;
 
 use crate::Result;
 use crate::cargo::{Metadata, cargo};
 use crate::check::CARGO_DENY;
 use crate::dist::licences;
+use crate::program::rustc;
 
 /// Looks for known vulnerabilities. The database of advisories comes from the network, so this is
 /// not part of `check`: it fails on a machine without it.
@@ -20,15 +20,12 @@ pub(crate) fn audit(root: &Path) -> Result<()> {
 /// Writes what the binary is made of to `sbom/qopen.cdx.json` in cargo's target folder, in CycloneDX 1.5.
 pub(crate) fn sbom(root: &Path) -> Result<()> {
     let metadata = Metadata::of(root)?;
-    let binary = metadata.packages().find(|it| it.name() == "qopen-cli");
-    let version = binary.ok_or("there is no qopen-cli")?.version();
-    let target = Command::new("rustc").args(["--print", "host-tuple"]).output()?;
-    let target = String::from_utf8(target.stdout)?;
-    let components = licences::components(root, target.trim())?;
+    let target = rustc(&["--print", "host-tuple"]).ok_or("rustc does not name its target")?;
+    let components = licences::components(root, &target)?;
     let folder = metadata.target()?.join("sbom");
     std::fs::create_dir_all(&folder)?;
     let path = folder.join("qopen.cdx.json");
-    std::fs::write(&path, licences::bill(version, target.trim(), &components))?;
+    std::fs::write(&path, licences::bill(metadata.version()?, &target, &components))?;
     println!("{} components: {}", components.len(), path.display());
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::Result;
 use crate::cargo::Metadata;
+use crate::program::status;
 
 const CRATE: &str = "crates/qopen-python";
 
@@ -20,22 +21,18 @@ struct Environment {
 pub(crate) fn run(root: &Path, released: bool) -> Result<()> {
     let target = Metadata::of(root)?.target()?.to_owned();
     let environment = Environment::installed(root, &target)?;
-    let wheels = target.join("wheels");
-    let wheel = environment.build(&wheels, released)?;
+    let wheel = environment.build(&target.join("wheels"), released)?;
     let install =
         ["-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", "--no-index"];
-    let python = environment.program("python");
-    environment.succeeds(environment.command(&python).args(install).arg(&wheel))?;
+    status(environment.command("python").args(install).arg(&wheel))?;
 
-    let cache = |name| target.join(name).into_os_string();
     println!("== tests");
     // Without a cache: no file is written beside the sources.
     let pytest = ["-m", "pytest", "--quiet", "-p", "no:cacheprovider"];
-    environment.succeeds(environment.command(&python).args(pytest))?;
+    status(environment.command("python").args(pytest))?;
     println!("== types");
-    let mypy = environment.program("mypy");
-    environment.succeeds(environment.command(&mypy).arg("--cache-dir").arg(cache("mypy")))?;
-    environment.succeeds(environment.command(&environment.program("stubtest")).arg("qopen"))?;
+    status(environment.command("mypy").arg("--cache-dir").arg(target.join("mypy")))?;
+    status(environment.command("stubtest").arg("qopen"))?;
     println!("== {} passed", wheel.display());
     Ok(())
 }
@@ -49,7 +46,7 @@ impl Environment {
         let noted = found.folder.join("requirements.txt");
         // Written last: a partial installation lacks it, and is replaced.
         if std::fs::read_to_string(&noted).is_ok_and(|it| it == wanted)
-            && found.succeeds(found.command(&found.program("python")).args(["-c", ""])).is_ok()
+            && status(found.command("python").args(["-c", ""])).is_ok()
         {
             return Ok(found);
         }
@@ -64,28 +61,20 @@ impl Environment {
             )
             .into());
         }
-        println!("installing maturin, pytest, hypothesis and mypy in {}", found.folder.display());
-        let make = ["-m", "venv", "--clear"];
-        found.succeeds(Command::new(&python).args(make).arg(&found.folder))?;
+        println!("installing the tools of requirements.txt in {}", found.folder.display());
+        status(Command::new(&python).args(["-m", "venv", "--clear"]).arg(&found.folder))?;
         let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-        let mut pip = found.command(&found.program("python"));
-        found.succeeds(pip.args(install).arg("requirements.txt"))?;
+        status(found.command("python").args(install).arg("requirements.txt"))?;
         std::fs::write(&noted, &wanted)?;
         Ok(found)
     }
 
-    /// A program of the environment.
-    fn program(&self, name: &str) -> PathBuf {
-        self.folder.join(if cfg!(windows) { "Scripts" } else { "bin" }).join(name)
-    }
-
-    /// A command in the folder of the sources. The environment's programs come first on its path.
-    fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        let bin = self.program("python");
-        let bin = bin.parent().map(Path::to_owned).into_iter();
+    /// A program of the environment, in the folder of the sources. The environment's programs come first on its path.
+    fn command(&self, program: &str) -> Command {
+        let bin = self.folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
+        let mut command = Command::new(bin.join(program));
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(bin.chain(std::env::split_paths(&path)));
+        let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&path)));
         command.current_dir(&self.source).env("VIRTUAL_ENV", &self.folder);
         // A relative one would be relative to the sources.
         command.env("CARGO_TARGET_DIR", &self.target);
@@ -97,25 +86,19 @@ impl Environment {
         command
     }
 
-    fn succeeds(&self, command: &mut Command) -> Result<()> {
-        let program = command.get_program().to_string_lossy().into_owned();
-        let status = command.status().map_err(|error| format!("{program}: {error}"))?;
-        if status.success() { Ok(()) } else { Err(format!("{program} ended with {status}").into()) }
-    }
-
     /// Builds the one wheel into an empty folder.
     fn build(&self, wheels: &Path, released: bool) -> Result<PathBuf> {
         if wheels.exists() {
             std::fs::remove_dir_all(wheels)?;
         }
-        let mut maturin = self.command(&self.program("maturin"));
+        let mut maturin = self.command("maturin");
         maturin.args(["build", "--quiet", "--locked", "--out"]).arg(wheels);
         match released {
             true => maturin.arg("--release"),
             // For this machine alone.
             false => maturin.args(["--compatibility", "linux"]),
         };
-        self.succeeds(&mut maturin)?;
+        status(&mut maturin)?;
         let files = std::fs::read_dir(wheels)?.map(|it| Ok(it?.path()));
         let files = files.collect::<Result<Vec<PathBuf>>>()?;
         let [wheel] = files.as_slice() else {

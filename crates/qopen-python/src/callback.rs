@@ -11,7 +11,7 @@ use qopen_types::EventType;
 
 use crate::errors;
 use crate::event::{Event, loads, type_of};
-use crate::read::{classify, is_long};
+use crate::read::{self, detached};
 
 /// What `open` does about timestamps. Without `now` nothing is compared.
 pub(crate) struct Policy {
@@ -65,8 +65,7 @@ impl Opened {
 
     /// Reads the payload as an event.
     fn event(&self, py: Python<'_>) -> Event {
-        let payload = self.payload.as_bytes(py);
-        if is_long(payload) { py.detach(|| classify(payload)) } else { classify(payload) }
+        read::read(py, self.payload.as_bytes(py))
     }
 
     /// Reads the payload as JSON.
@@ -90,8 +89,7 @@ pub(crate) fn opened(
     let body = body_of(envelope)?;
     // Without a time the policy refuses nothing, and its result is not shown.
     let work = || ring.open(&body, now.unwrap_or_default(), timestamps);
-    let opened = if is_long(&body) { py.detach(work) } else { work() };
-    let opened = opened.map_err(|error| errors::refused(py, &error))?;
+    let opened = detached(py, &body, work).map_err(|error| errors::refused(py, &error))?;
     let freshness = now.map(|_| match opened.timestamp_age() {
         TimestampAge::Fresh => "fresh",
         TimestampAge::Stale { .. } => "stale",

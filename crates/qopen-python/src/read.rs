@@ -8,15 +8,22 @@ use qopen_types::{
 
 use crate::event::{Account, ErrorReport, Event, OtherEvent, Page, Unreadable};
 
-/// Whether work on these bytes takes longer than handing the interpreter to another thread.
-pub(crate) fn is_long(bytes: &[u8]) -> bool {
-    bytes.len() > 32 << 10
+/// From here on, work on bytes takes longer than handing the interpreter to another thread.
+const LONG: usize = 32 << 10;
+
+/// Does work on these bytes, away from the interpreter if they are long.
+pub(crate) fn detached<T: Send>(
+    py: Python<'_>,
+    bytes: &[u8],
+    work: impl FnOnce() -> T + Send,
+) -> T {
+    if bytes.len() > LONG { py.detach(work) } else { work() }
 }
 
 /// Reads a payload as an event.
 #[pyfunction]
 pub(crate) fn read(py: Python<'_>, payload: &[u8]) -> Event {
-    if is_long(payload) { py.detach(|| classify(payload)) } else { classify(payload) }
+    detached(py, payload, || classify(payload))
 }
 
 /// Reads a payload as far as folding it needs. What may be a page and cannot be read is `Unreadable` (evidence

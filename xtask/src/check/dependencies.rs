@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::Result;
 use crate::cargo::{Metadata, command};
+use crate::program::output;
 
 /// Which crates of the workspace each may depend on.
 const ALLOWED: [(&str, &[&str]); 18] = [
@@ -81,10 +82,9 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     for (name, heavy) in LIGHT {
         let tree =
             ["tree", "-p", name, "-e", "normal", "--all-features", "--prefix", "none", "--locked"];
-        let output = command(root, &tree).output()?;
-        let tree = String::from_utf8(output.stdout)?;
-        if !output.status.success() || tree.is_empty() {
-            return Err(format!("cargo tree of {name} failed").into());
+        let tree = output(&mut command(root, &tree))?;
+        if tree.is_empty() {
+            return Err(format!("cargo's tree of {name} is empty").into());
         }
         let names = tree.lines().filter_map(|line| line.split(' ').next());
         let brought = names.filter(|it| heavy.contains(it));

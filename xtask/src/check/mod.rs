@@ -16,7 +16,8 @@ mod words;
 
 use std::path::Path;
 
-use crate::cargo::{Tool, cargo, command, status};
+use crate::cargo::{Tool, cargo, command};
+use crate::program::status;
 use crate::{Result, codegen};
 
 pub(crate) use api::stand_in;

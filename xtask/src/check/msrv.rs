@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Result;
-use crate::cargo::{Metadata, status};
+use crate::cargo::Metadata;
+use crate::program::status;
 
 /// Checks every crate and its tests with every feature. Installs that Rust, if it is missing.
 pub(crate) fn check(root: &Path) -> Result<()> {
@@ -20,10 +21,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         command
     };
     let install = ["toolchain", "install", version, "--profile", "minimal", "--no-self-update"];
-    let installed = rustup(&install).status();
-    if !installed.map_err(|error| format!("rustup could not be started: {error}"))?.success() {
-        return Err(format!("`rustup {}` failed", install.join(" ")).into());
-    }
+    status(&mut rustup(&install))?;
     let cargo = ["run", version, "cargo", "check", "--workspace", "--all-targets"];
     let mut check = rustup(&[&cargo[..], &["--all-features", "--locked"]].concat());
     status(check.env("CARGO_TARGET_DIR", metadata.target()?.join("msrv")))

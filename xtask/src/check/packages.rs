@@ -3,20 +3,16 @@
 use std::path::Path;
 
 use crate::Result;
-use crate::cargo::{Metadata, command};
+use crate::cargo::for_published;
 
 /// Packages the crates as a release does, but for building them again: clippy has just built them.
 ///
 /// Works without the network. Cargo takes the crates of the workspace from each other's packages, so that
 /// none of them needs to be on crates.io.
 pub(crate) fn check(root: &Path) -> Result<()> {
-    let package =
-        ["package", "--workspace", "--locked", "--offline", "--no-verify", "--allow-dirty"];
-    let mut command = command(root, &package);
-    for it in Metadata::of(root)?.packages().filter(|it| !it.is_published()) {
-        command.args(["--exclude", it.name()]);
-    }
-    let output = command.env("CARGO_TERM_COLOR", "never").output()?;
+    let package = ["package", "--locked", "--offline", "--no-verify", "--allow-dirty"];
+    let mut package = for_published(root, &package)?;
+    let output = package.env("CARGO_TERM_COLOR", "never").output()?;
     let text = String::from_utf8_lossy(&output.stderr);
     eprint!("{text}");
     if !output.status.success() {

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::Result;
 use crate::cargo::cargo;
+use crate::program::status;
 
 const WASM: &str = "wasm32-unknown-unknown";
 
@@ -21,11 +22,7 @@ const TESTED: [&str; 2] = ["qopen-types", "qopen-callback"];
 /// The core crates build for WebAssembly, and without `std`. Installs the targets' libraries, if
 /// they are missing.
 pub(crate) fn check(root: &Path) -> Result<()> {
-    let add = ["target", "add", WASM, BARE];
-    let added = Command::new("rustup").current_dir(root).args(add).status();
-    if !added.map_err(|error| format!("rustup could not be started: {error}"))?.success() {
-        return Err(format!("`rustup {}` failed", add.join(" ")).into());
-    }
+    status(Command::new("rustup").current_dir(root).args(["target", "add", WASM, BARE]))?;
     let bare = ["--no-default-features", "--target", BARE, "--locked", "--", "-D", "warnings"];
     // One by one: together, one's features would be the other's.
     for (name, features) in BARE_CRATES {

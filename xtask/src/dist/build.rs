@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::compiler::Tools;
+use super::compiler::{DEBIAN_MUSL, Tools};
 use super::traces::Traces;
 use crate::Result;
-use crate::cargo::{command, status};
+use crate::cargo::command;
+use crate::program::status;
 
 /// A binary, and what made it.
 pub(super) struct Built {
@@ -13,18 +14,25 @@ pub(super) struct Built {
     pub(super) binary: PathBuf,
     /// The C compiler. Absent for a binary that another build made.
     pub(super) c_compiler: Option<String>,
+    /// The licence of musl.
+    pub(super) musl: PathBuf,
 }
 
 impl Built {
     /// A binary that another build made.
     pub(super) fn given(target: &str, binary: &Path) -> Self {
-        Self { target: target.to_owned(), binary: binary.to_owned(), c_compiler: None }
+        Self {
+            target: target.to_owned(),
+            binary: binary.to_owned(),
+            c_compiler: None,
+            musl: DEBIAN_MUSL.into(),
+        }
     }
 }
 
 /// Builds the binary with the profile `dist`, so that it names no folder of this machine.
 pub(super) fn build(root: &Path, folder: &Path, target: &str, tools: &Tools) -> Result<Built> {
-    println!("building for {target} with {}: about 6 min", tools.version);
+    println!("building for {target} with {}: about 10 min of CPU", tools.version);
     let traces = Traces::of(root, folder)?;
     let build = ["build", "--locked", "--profile", "dist", "-p", "qopen-cli", "--bin", "qopen"];
     let mut command = command(root, &[&build[..], &["--target", target]].concat());
@@ -41,5 +49,11 @@ pub(super) fn build(root: &Path, folder: &Path, target: &str, tools: &Tools) -> 
     status(&mut command)?;
     let binary = folder.join(target).join("dist/qopen");
     traces.refuse_in(&std::fs::read(&binary)?)?;
-    Ok(Built { target: target.to_owned(), binary, c_compiler: Some(tools.version.clone()) })
+    let Tools { version, musl, .. } = tools;
+    Ok(Built {
+        target: target.to_owned(),
+        binary,
+        c_compiler: Some(version.clone()),
+        musl: musl.clone(),
+    })
 }

@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Result;
+use crate::program::{first_line, output, rustc};
+
+/// The licence of musl in Debian's package.
+pub(super) const DEBIAN_MUSL: &str = "/usr/share/doc/musl/copyright";
 
 /// A C compiler of a target.
 #[derive(Debug)]
@@ -12,6 +16,8 @@ pub(super) struct Tools {
     pub(super) variables: Vec<(String, PathBuf)>,
     /// The first line that the compiler says about itself.
     pub(super) version: String,
+    /// The licence of musl that comes with the compiler, so that the same compilers pack the same file.
+    pub(super) musl: PathBuf,
 }
 
 /// Finds the compilers of a target: `CC_TARGET`, else musl's `gcc`, else Zig. `folder` gets the scripts that
@@ -25,8 +31,7 @@ pub(super) fn tools(target: &str, folder: &Path) -> Result<Tools> {
             "a static binary needs a target of musl, such as x86_64-unknown-linux-musl".into()
         );
     }
-    let libraries =
-        first_line(Command::new("rustc").args(["--print", "target-libdir", "--target", target]));
+    let libraries = rustc(&["--print", "target-libdir", "--target", target]);
     if !libraries.is_some_and(|it| Path::new(&it).is_dir()) {
         let install = format!("rustup target add {target}");
         return Err(format!("Rust's libraries for it are missing; install them: {install}").into());
@@ -36,7 +41,7 @@ pub(super) fn tools(target: &str, folder: &Path) -> Result<Tools> {
         let given = PathBuf::from(given);
         let version = first_line(Command::new(&given).arg("--version"));
         let version = version.ok_or_else(|| format!("{cc} names no compiler that can be run"))?;
-        return Ok(Tools { variables: vec![(cc, given)], version });
+        return Ok(Tools { variables: vec![(cc, given)], version, musl: DEBIAN_MUSL.into() });
     }
     let arch = target.split('-').next().unwrap_or_default();
     let mut names = vec![format!("{arch}-linux-musl-gcc")];
@@ -46,7 +51,7 @@ pub(super) fn tools(target: &str, folder: &Path) -> Result<Tools> {
     for name in names {
         if let Some(version) = first_line(Command::new(&name).arg("--version")) {
             // The crate `cc` finds it by itself.
-            return Ok(Tools { variables: Vec::new(), version });
+            return Ok(Tools { variables: Vec::new(), version, musl: DEBIAN_MUSL.into() });
         }
     }
     let zig = [&["zig"][..], &["python3", "-m", "ziglang"]];
@@ -60,7 +65,10 @@ pub(super) fn tools(target: &str, folder: &Path) -> Result<Tools> {
                 Ok((variable, path))
             };
             let variables = scripts.into_iter().map(script).collect::<Result<_>>()?;
-            return Ok(Tools { variables, version: format!("zig {version}") });
+            let env = output(Command::new(zig[0]).args(&zig[1..]).arg("env"))?;
+            let library = library(&env).ok_or("`zig env` names no lib_dir")?;
+            let musl = Path::new(library).join("libc/musl/COPYRIGHT");
+            return Ok(Tools { variables, version: format!("zig {version}"), musl });
         }
     }
     Err(format!(
@@ -74,11 +82,9 @@ fn variable(program: &str, target: &str) -> String {
     format!("{program}_{}", target.replace('-', "_"))
 }
 
-/// Runs a program, and returns the first line of its output, if it succeeds.
-pub(super) fn first_line(command: &mut Command) -> Option<String> {
-    let output = command.output().ok().filter(|it| it.status.success())?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    Some(text.lines().next()?.trim().to_owned())
+/// The folder of Zig's libraries in what `zig env` prints: ZON, and JSON before 0.15.
+pub(super) fn library(env: &str) -> Option<&str> {
+    env.split_once("lib_dir")?.1.trim_start_matches('"').split('"').nth(1)
 }
 
 /// Zig knows targets by other names, so the script drops the one that the crate `cc` passes.

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use super::archive::Archive;
 use super::build::Built;
-use super::compiler::first_line;
 use super::licences;
 use super::provenance::Provenance;
-use crate::cargo::{Metadata, cargo};
+use crate::cargo::cargo;
+use crate::program::{self, first_line, rustc};
 use crate::{Result, files};
 
 /// The completion scripts: the shell, and the name under which it looks for the script.
@@ -46,14 +46,7 @@ impl Texts {
             // Neither settings nor a language of this machine.
             let mut command = Command::new(binary);
             command.args(arguments).current_dir(scratch).env_clear();
-            let output = command.env("SOURCE_DATE_EPOCH", time.to_string()).output()?;
-            match output.status.success() {
-                true => Ok(output.stdout),
-                false => {
-                    let why = String::from_utf8_lossy(&output.stderr);
-                    Err(format!("qopen {} failed: {why}", arguments.join(" ")).into())
-                }
-            }
+            program::bytes(command.env("SOURCE_DATE_EPOCH", time.to_string()))
         };
         let mut texts = Vec::new();
         for (shell, name) in COMPLETIONS {
@@ -77,7 +70,7 @@ impl Texts {
 pub(super) fn add(
     archive: &mut Archive,
     root: &Path,
-    metadata: &Metadata,
+    version: &str,
     built: &Built,
     Texts(texts): &Texts,
     provenance: &Provenance,
@@ -94,11 +87,9 @@ pub(super) fn add(
         archive.add(&name, std::fs::read(&path)?);
     }
     let components = licences::components(root, &built.target)?;
-    let version = metadata.packages().find(|it| it.name() == "qopen-cli");
-    let version = version.map_or("", |it| it.version());
     archive.add("qopen.cdx.json", licences::bill(version, &built.target, &components));
     archive.add("licences/crates.txt", licences::texts(&components)?);
-    for (name, text) in of_toolchain() {
+    for (name, text) in of_toolchain(&built.musl) {
         archive.add(&format!("licences/{name}"), text);
     }
     archive.add("BUILD.txt", provenance.text(built));
@@ -106,21 +97,15 @@ pub(super) fn add(
 }
 
 /// The licences of Rust's library and of musl, which are in the binary too.
-fn of_toolchain() -> Vec<(&'static str, Vec<u8>)> {
-    let sysroot = first_line(Command::new("rustc").args(["--print", "sysroot"]));
-    let rust = sysroot.map(|it| Path::new(&it).join("share/doc/rust/COPYRIGHT-library.html"));
-    let find = "import os, ziglang; print(os.path.dirname(ziglang.__file__))";
-    let zig = first_line(Command::new("python3").args(["-c", find]));
-    let zig = zig.map(|it| Path::new(&it).join("lib/libc/musl/COPYRIGHT"));
-    let musl = [Some("/usr/share/doc/musl/copyright".into()), zig];
-    let wanted = [("rust.html", vec![rust]), ("musl.txt", musl.to_vec())];
+fn of_toolchain(musl: &Path) -> Vec<(&'static str, Vec<u8>)> {
+    let sysroot = rustc(&["--print", "sysroot"]).unwrap_or_default();
+    let rust = Path::new(&sysroot).join("share/doc/rust/COPYRIGHT-library.html");
     let mut found = Vec::new();
-    for (name, places) in wanted {
-        let text = places.into_iter().flatten().find_map(|it| std::fs::read(it).ok());
-        match text {
-            Some(text) => found.push((name, text)),
-            None => {
-                eprintln!("xtask: NOT PACKED: licences/{name}: its text is not on this machine")
+    for (name, path) in [("rust.html", rust.as_path()), ("musl.txt", musl)] {
+        match std::fs::read(path) {
+            Ok(text) => found.push((name, text)),
+            Err(error) => {
+                eprintln!("xtask: NOT PACKED: licences/{name}: {}: {error}", path.display())
             }
         }
     }

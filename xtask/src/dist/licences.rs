@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::cargo::command;
+use crate::program::output;
 use crate::{Result, files};
 
 /// A crate of another project that is linked into the binary.
@@ -24,10 +25,10 @@ pub(crate) fn components(root: &Path, target: &str) -> Result<BTreeSet<Component
     // Unlike the metadata, the tree has the features of the binary alone.
     let tree = ["tree", "--locked", "-p", "qopen-cli", "-e", "normal,no-proc-macro"];
     let form = ["--target", target, "--prefix", "none", "-f", "{p}"];
-    let tree = output(root, &[&tree[..], &form].concat())?;
+    let tree = output(&mut command(root, &[&tree[..], &form].concat()))?;
     let linked: BTreeSet<(&str, &str)> = tree.lines().filter_map(name_and_version).collect();
     let arguments = ["metadata", "--format-version", "1", "--locked", "--filter-platform", target];
-    let metadata: Value = serde_json::from_str(&output(root, &arguments)?)?;
+    let metadata: Value = serde_json::from_str(&output(&mut command(root, &arguments))?)?;
     let packages = metadata["packages"].as_array().ok_or("cargo metadata has no packages")?;
     let mut components = BTreeSet::new();
     for package in packages.iter().filter(|it| !it["source"].is_null()) {
@@ -55,15 +56,6 @@ pub(crate) fn components(root: &Path, target: &str) -> Result<BTreeSet<Component
 fn name_and_version(line: &str) -> Option<(&str, &str)> {
     let mut words = line.split(' ');
     Some((words.next()?, words.next()?.strip_prefix('v')?))
-}
-
-fn output(root: &Path, arguments: &[&str]) -> Result<String> {
-    let output = command(root, arguments).output()?;
-    if !output.status.success() {
-        let why = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("cargo {} failed: {}", arguments[0], why.trim()).into());
-    }
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Returns the components as a bill of materials: CycloneDX 1.5.

@@ -65,13 +65,12 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         (_, targets) => build_all(root, metadata.target()?, targets)?,
     };
     let texts = Texts::of(root, metadata.target()?, &built, provenance.time)?;
-    let version = metadata.packages().find(|it| it.name() == "qopen-cli");
-    let version = version.map(|it| it.version().to_owned()).ok_or("there is no qopen-cli")?;
+    let version = metadata.version()?;
     let mut sums = String::new();
     for built in &built {
         let name = format!("qopen-{version}-{}", built.target);
         let mut archive = Archive::new(&name, provenance.time);
-        contents::add(&mut archive, root, &metadata, built, &texts, &provenance)?;
+        contents::add(&mut archive, root, version, built, &texts, &provenance)?;
         let packed = archive.pack()?;
         let file = format!("{name}.tar.gz");
         let sum = archive::sha256(&packed);

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use super::build::Built;
-use super::compiler::first_line;
 use crate::Result;
+use crate::program::{first_line, rustc};
 
 /// The sources of a build.
 pub(super) struct Provenance {
@@ -32,8 +32,7 @@ impl Provenance {
             );
         }
         let changed = if is_changed { " with changes" } else { "" };
-        let rustc = first_line(Command::new("rustc").arg("--version"));
-        let rustc = rustc.ok_or("rustc cannot be run")?;
+        let rustc = rustc(&["--version"]).ok_or("rustc cannot be run")?;
         Ok(Self { time, commit: format!("{commit}{changed}"), rustc })
     }
 

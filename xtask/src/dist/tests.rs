@@ -189,6 +189,16 @@ fn a_target_whose_binary_would_not_be_static_is_refused() {
 }
 
 #[test]
+fn the_folder_of_zig_is_read_in_both_of_its_notations() {
+    let library = super::compiler::library;
+    let zon = ".{\n    .zig_exe = \"/x/zig\",\n    .lib_dir = \"/x/lib\",\n    .std_dir = \"/x/lib/std\",\n}";
+    let json =
+        "{\n \"zig_exe\": \"/x/zig\",\n \"lib_dir\": \"/x/lib\",\n \"std_dir\": \"/x/lib/std\"\n}";
+    assert_eq!((library(zon), library(json)), (Some("/x/lib"), Some("/x/lib")));
+    assert_eq!((library(".{}"), library("lib_dir")), (None, None));
+}
+
+#[test]
 fn options_are_read_and_wrong_ones_refused() {
     let parsed = Options::parse(&["--target", "a", "--target", "b", "--out", "o"]).unwrap();
     assert_eq!((parsed.targets.len(), parsed.out), (2, Some("o".into())));

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::compiler::first_line;
 use crate::Result;
+use crate::program::rustc;
 
 /// Folders, and the names that stand for them in a binary.
 pub(super) struct Traces {
@@ -18,13 +18,13 @@ impl Traces {
         let home = std::env::home_dir().ok_or("there is no home folder")?;
         let cargo =
             std::env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
-        let sysroot = first_line(std::process::Command::new("rustc").args(["--print", "sysroot"]));
-        let sysroot = PathBuf::from(sysroot.ok_or("rustc does not say where it is")?);
+        let sysroot = rustc(&["--print", "sysroot"]).ok_or("rustc does not say where it is")?;
         // Of two that match, rustc takes the later.
         let folders =
             vec![(cargo, "/cargo"), (root.to_owned(), "/qopen"), (target.to_owned(), "/target")];
         // A home that is the root folder tells nothing.
-        let others = [sysroot, home].into_iter().filter(|it| it.parent().is_some()).collect();
+        let others =
+            [sysroot.into(), home].into_iter().filter(|it| it.parent().is_some()).collect();
         Ok(Self { folders, others })
     }
 

@@ -56,7 +56,8 @@ class InvalidKeyError(QopenError, ValueError):
 class PullError(QopenError):
     """A command does not fit the pull's state.
 
-    ``reason`` is ``known``, ``too_many_pulls``, ``not_open``, ``not_ended`` or ``pull_mismatch``.
+    ``reason`` is ``known``, ``too_many_pulls``, ``unknown``, ``not_open``, ``not_ended``, ``no_accounts`` or
+    ``pull_mismatch``.
     """
 
     reason = "pull"

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Result;
 use crate::cargo::command;
+use crate::program;
 
 /// Set for the process that replaces rustdoc.
 const STAND_IN: &str = "QOPEN_XTASK_IS_RUSTDOC";
@@ -16,13 +17,12 @@ const STAND_IN: &str = "QOPEN_XTASK_IS_RUSTDOC";
 /// anew. So this program runs between cargo and rustdoc.
 pub(super) fn make(root: &Path, target: &Path) -> Result<()> {
     let doc = ["doc", "--workspace", "--no-deps", "--lib", "--all-features", "--locked"];
-    let status = command(root, &doc)
-        .env("CARGO_TARGET_DIR", target)
+    let mut doc = command(root, &doc);
+    doc.env("CARGO_TARGET_DIR", target)
         .env("RUSTDOC", std::env::current_exe()?)
         .env(STAND_IN, "1")
-        .env("RUSTDOCFLAGS", "-Z unstable-options --output-format json")
-        .status()?;
-    if status.success() { Ok(()) } else { Err("rustdoc failed".into()) }
+        .env("RUSTDOCFLAGS", "-Z unstable-options --output-format json");
+    program::status(&mut doc)
 }
 
 /// Runs rustdoc and returns its exit code, in the process that replaces it.

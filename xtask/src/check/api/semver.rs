@@ -6,6 +6,7 @@ use std::process::Command;
 use super::json;
 use crate::Result;
 use crate::cargo::{Metadata, Tool, command};
+use crate::program;
 
 const CARGO_SEMVER_CHECKS: Tool = Tool {
     subcommand: "semver-checks",
@@ -54,8 +55,8 @@ fn last_release(root: &Path) -> Result<Option<String>> {
     if !root.join(".git").exists() {
         return Ok(None);
     }
-    let tags =
-        git(root, &["tag", "--merged", "HEAD", "--sort=-version:refname", "--list", "v[0-9]*"])?;
+    let tags = ["tag", "--merged", "HEAD", "--sort=-version:refname", "--list", "v[0-9]*"];
+    let tags = program::output(&mut git(root, &tags))?;
     Ok(tags.lines().next().map(str::to_owned))
 }
 
@@ -66,29 +67,23 @@ fn baseline(root: &Path, target: &Path, tag: &str) -> Result<PathBuf> {
     let made = place.join("made");
     if !made.exists() {
         println!("the libraries of {tag} are described, about 3 min");
-        std::fs::create_dir_all(&source)?;
-        let archive = place.join("source.tar");
-        let path = archive.to_str().ok_or("the target folder's path is not text")?;
-        git(root, &["archive", "--format=tar", "--output", path, tag])?;
-        let unpacked = Command::new("tar").arg("-xf").arg(&archive).arg("-C").arg(&source).status();
-        if !unpacked.map_err(|error| format!("tar could not be started: {error}"))?.success() {
-            return Err(format!("{}: tar failed", archive.display()).into());
-        }
+        unpack(root, tag, &source)?;
         json::make(&source, &built)?;
         std::fs::write(made, "")?;
     }
     Ok(built.join("doc"))
 }
 
-/// What git prints.
-fn git(root: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("git").arg("-C").arg(root).args(arguments).output();
-    let output = output.map_err(|error| format!("git could not be started: {error}"))?;
-    if !output.status.success() {
-        let why = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("`git {}` failed: {}", arguments.join(" "), why.trim()).into());
-    }
-    Ok(String::from_utf8(output.stdout)?)
+/// Writes the files of a release into a folder.
+fn unpack(root: &Path, tag: &str, folder: &Path) -> Result<()> {
+    let archive = program::bytes(&mut git(root, &["archive", "--format=tar", tag]))?;
+    Ok(tar::Archive::new(&archive[..]).unpack(folder)?)
+}
+
+fn git(root: &Path, arguments: &[&str]) -> Command {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(root).args(arguments);
+    git
 }
 
 #[cfg(test)]
@@ -96,14 +91,22 @@ fn git(root: &Path, arguments: &[&str]) -> Result<String> {
 mod tests {
     use super::*;
 
+    fn say(folder: &Path, words: &[&str]) -> String {
+        program::output(&mut git(folder, words)).unwrap()
+    }
+
+    fn init(folder: &Path) {
+        say(folder, &["init", "-q", "-b", "main"]);
+        say(folder, &["config", "user.name", "n"]);
+        say(folder, &["config", "user.email", "e"]);
+    }
+
     #[test]
     fn the_baseline_is_the_last_version_that_is_an_ancestor() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(last_release(folder.path()).unwrap(), None);
-        let say = |words: &[&str]| git(folder.path(), words).unwrap();
-        say(&["init", "-q", "-b", "main"]);
-        say(&["config", "user.name", "n"]);
-        say(&["config", "user.email", "e"]);
+        init(folder.path());
+        let say = |words: &[&str]| say(folder.path(), words);
         let commit = |name| say(&["commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", name]);
         commit("first");
         assert_eq!(last_release(folder.path()).unwrap(), None);
@@ -122,5 +125,26 @@ mod tests {
         say(&["tag", "v1.0.0"]);
         say(&["checkout", "-q", "main"]);
         assert_eq!(last_release(folder.path()).unwrap().unwrap(), "v0.10.0");
+    }
+
+    #[test]
+    fn a_release_is_unpacked_as_it_was_tagged() {
+        let folder = tempfile::tempdir().unwrap();
+        let [source, unpacked] = ["source", "un/packed"].map(|it| folder.path().join(it));
+        std::fs::create_dir_all(source.join("src")).unwrap();
+        let file = source.join("src/lib.rs");
+        init(&source);
+        for (content, tag) in [("one", "v0.1.0"), ("two", "v0.2.0")] {
+            std::fs::write(&file, content).unwrap();
+            say(&source, &["add", "."]);
+            say(&source, &["commit", "-q", "--no-gpg-sign", "-m", tag]);
+            say(&source, &["tag", tag]);
+        }
+        unpack(&source, "v0.1.0", &unpacked).unwrap();
+        assert_eq!(std::fs::read_to_string(unpacked.join("src/lib.rs")).unwrap(), "one");
+        assert!(!unpacked.join(".git").exists());
+        // A run that was interrupted is done again.
+        unpack(&source, "v0.2.0", &unpacked).unwrap();
+        assert_eq!(std::fs::read_to_string(unpacked.join("src/lib.rs")).unwrap(), "two");
     }
 }

@@ -5,7 +5,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::cargo::{Metadata, command, status};
+use crate::cargo::{Metadata, command};
+use crate::program::status;
 use crate::{Result, codegen};
 
 /// What is added to the specification: a text and an enumeration of the account, and an integer of its
