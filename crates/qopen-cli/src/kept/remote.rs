@@ -50,8 +50,7 @@ impl Remote {
         holder: &str,
         settings: &Settings,
     ) -> Result<Self, Failure> {
-        let client = loopback::client()?.connect_timeout(CONNECT).build();
-        let client = client.map_err(|error| Failure::unexpected("the HTTP client", &error))?;
+        let client = loopback::client(|it| it.connect_timeout(CONNECT))?;
         let token = settings.get(&CONTROL_TOKEN).map(|(token, _)| token.clone());
         Ok(Self { address, token, client, holder: holder.to_owned() })
     }
@@ -266,12 +265,8 @@ impl Remote {
 
     /// Returns the text of an error.
     async fn why(&self, mut answer: Response) -> String {
-        #[derive(Deserialize)]
-        struct Refusal {
-            error: String,
-        }
-        let refusal = self.read::<Refusal>(&mut answer).await;
-        refusal.map_or_else(|_| "no reason was given".to_owned(), |it| it.error)
+        let body = self.body(&mut answer).await.unwrap_or_default();
+        loopback::reason(&body).unwrap_or_else(|| "no reason was given".to_owned())
     }
 
     fn failed(
