@@ -10,8 +10,8 @@ use crate::args::RobotsVerb;
 use crate::exit::{Exit, Failure, chained};
 use crate::kept::Kept;
 use crate::kept::last::LastList;
-use crate::lang::{Text, phrase};
-use crate::report::{count, refusal};
+use crate::lang::{Phrase, Text, phrase};
+use crate::report::{Noun, refusal};
 use crate::say::{answer, caution, tell};
 use crate::settings::{BASE_URL, Settings};
 use crate::table::{self, Cell, Column, Reader, Tint};
@@ -40,9 +40,8 @@ pub(crate) async fn run(verb: RobotsVerb, settings: Settings) -> Result<Exit, Fa
     if unreadable > 0 {
         let said = phrase!(
             "{entries} no readable id and cannot be listed; give the platform's support the time of this request",
-            "{n} 个机器人没有可读的 ID，无法列出；请向平台客服提供本次请求的时间",
-            entries = count(unreadable as u64, "robot has", "robots have"),
-            n = unreadable,
+            "{entries}没有可读的 ID，无法列出；请向平台客服提供本次请求的时间",
+            entries = Noun::new("robot has", "robots have", "个机器人").count(unreadable as u64),
         );
         return Err(Failure::new(Exit::Incomplete, said));
     }
@@ -89,11 +88,7 @@ fn failure(what: Text, error: &SendError) -> Failure {
         return Failure::new(Exit::Refused, message);
     }
     match error.is_refusal() {
-        true => {
-            let why = refusal(error);
-            let said = phrase!("{what}: {why}", "{what}：{why}", what = what, why = why);
-            Failure::new(Exit::Refused, said)
-        }
+        true => Failure::new(Exit::Refused, Phrase::about(what, refusal(error))),
         false if error.is_retryable() => {
             let said = phrase!(
                 "{why}; try again, or check {name}",

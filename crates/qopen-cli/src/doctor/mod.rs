@@ -16,6 +16,7 @@ use crate::format::{Asked, Layout, Words};
 use crate::lang::{self, Phrase, Text, phrase};
 use crate::output::Output;
 use crate::output::database::ListDatabase;
+use crate::report::Noun;
 use crate::say::answer;
 use crate::settings::{self, Settings};
 use crate::topics::warnings;
@@ -189,8 +190,10 @@ fn control(settings: &Settings) -> Result<Phrase, Failure> {
     };
     let hosts = match hosts.len() {
         0 => Phrase::default(),
-        1 => phrase!(", and 1 more host", "以及另外 1 个主机名"),
-        n => phrase!(", and {n} more hosts", "以及另外 {n} 个主机名", n = n),
+        n => {
+            let more = Noun::new("more host", "more hosts", "个主机名").count(n as u64);
+            phrase!(", and {more}", "以及另外 {more}", more = more)
+        }
     };
     Ok(phrase!(
         "{address}, {with}; answers to loopback and that address{hosts}",

@@ -10,7 +10,7 @@ use tokio::net::{TcpStream, lookup_host};
 use super::report::Report;
 use crate::exit::{Exit, Failure};
 use crate::lang::{Text, phrase};
-use crate::report::refusal;
+use crate::report::{count, refusal};
 use crate::say::answer;
 use crate::settings::{ACCESS_TOKEN, BASE_URL, PROXY, Settings};
 use crate::topics::warnings::CLOCK_SKEW;
@@ -87,11 +87,9 @@ async fn connect(url: &str) -> Result<String, Failure> {
     for address in &addresses {
         last = match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
             Ok(Ok(_)) => {
-                let (count, took) = (addresses.len(), began.elapsed().as_millis());
-                let many = if count == 1 { "address" } else { "addresses" };
-                return Ok(format!(
-                    "{place} has {count} {many}; {address} answers after {took} ms"
-                ));
+                let known = count(addresses.len() as u64, "address", "addresses");
+                let took = began.elapsed().as_millis();
+                return Ok(format!("{place} has {known}; {address} answers after {took} ms"));
             }
             Ok(Err(error)) => error,
             Err(_) => std::io::Error::other(format!("no answer within {} s", CONNECT.as_secs())),

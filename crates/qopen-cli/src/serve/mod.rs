@@ -36,7 +36,7 @@ use crate::format::Layout;
 use crate::guards::Guards;
 use crate::lang::{Phrase, THE_JOURNAL, phrase};
 use crate::output::Output;
-use crate::report::count;
+use crate::report::Noun;
 use crate::robot_events::RobotEvents;
 use crate::say::{self, caution, say, tell};
 use crate::settings::Settings;
@@ -375,9 +375,8 @@ async fn queued(
         if waiting > 0 {
             tell!(
                 "{events} to be forwarded; forward them with --forward URL",
-                "{n} 个事件等待转发；请用 --forward URL 转发",
-                events = count(waiting, "event waits", "events wait"),
-                n = waiting,
+                "{events}转发；请用 --forward URL 转发",
+                events = Noun::new("event waits", "events wait", "个事件等待").count(waiting),
             );
         }
         return Ok(Queued { queue: None, forwards, webhooks: None, counts });
