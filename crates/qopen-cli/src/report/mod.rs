@@ -194,7 +194,7 @@ impl Reporter {
             "被中断；重新运行同一命令即可继续",
         );
         let Some(progress) = progress else {
-            return self.note(&phrase!("{pull}: {why}", "{pull}：{why}", pull = pull, why = why));
+            return self.note(&Phrase::about(pull.to_string(), why));
         };
         let mut summary = Summary::new(&Status::Cancelled, progress, came);
         summary.topic = Some(Exit::Interrupted.topic());

@@ -192,8 +192,7 @@ impl Settings {
 
 /// The reason behind the value that it is about.
 pub(super) fn quoted(value: &str, reason: Phrase) -> Plain {
-    let value = format!("{value:?}");
-    Plain::new(phrase!("{value}: {reason}", "{value}：{reason}", value = value, reason = reason))
+    Plain::new(Phrase::about(format!("{value:?}"), reason))
 }
 
 /// Minimum length of a control token, in characters.
