@@ -14,7 +14,7 @@ use crate::format;
 use crate::lang::{Text, phrase};
 use crate::say::{self, say, tell};
 use crate::settings::{
-    self, APP_KEY, CALLBACK_TOKEN, CALLBACK_TOKEN_NEXT, ENCODING_AES_KEY, ENCODING_AES_KEY_NEXT,
+    APP_KEY, CALLBACK_TOKEN, CALLBACK_TOKEN_NEXT, ENCODING_AES_KEY, ENCODING_AES_KEY_NEXT,
     Settings, Spec, TIME_ZONE,
 };
 
@@ -128,9 +128,7 @@ impl Running {
                 names = changed.join(", "),
             );
         }
-        for spec in
-            settings::ALL.iter().filter(|spec| EXCHANGED.iter().any(|it| it.name == spec.name))
-        {
+        for spec in EXCHANGED {
             if new.overridden.iter().any(|name| name == spec.name) {
                 tell!(
                     "{name} in the settings file is not used: {env} comes before it",
