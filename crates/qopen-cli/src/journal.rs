@@ -20,7 +20,7 @@ use crate::say::{self, say, tell};
 use crate::settings::Settings;
 use crate::topics;
 
-const PULLS: Noun = Noun::new("pull", "pulls", "次拉取");
+pub(crate) const PULLS: Noun = Noun::new("pull", "pulls", "次拉取");
 
 /// The location of a journal.
 pub(crate) type Location = Arc<dyn Backend>;
@@ -320,7 +320,7 @@ pub(crate) fn held(pull: &PullId) -> Phrase {
     phrase!(
         "the list of {pull} is held; `qopen pulls accept {mark}` publishes it",
         "{pull} 的列表被拦下；`qopen pulls accept {mark}` 可发布它",
-        pull = pull,
+        pull = Phrase::from(pull),
         mark = pull.mark_id,
     )
 }

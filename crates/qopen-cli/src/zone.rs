@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::{self, TimeZone, TimeZoneDatabase};
 
 use crate::exit::chain;
+use crate::lang::{Phrase, Text, phrase};
 
 /// The folder of zone files, unless `TZDIR` names another.
 const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
@@ -27,19 +28,20 @@ const LARGEST: u64 = 1 << 20;
 pub(crate) struct Zone {
     pub(crate) zone: TimeZone,
     name: String,
-    origin: String,
-}
-
-impl fmt::Display for Zone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.name, self.origin)
-    }
+    /// Why it is this zone.
+    origin: Phrase,
 }
 
 impl Zone {
     /// UTC, for a reason.
-    pub(crate) fn utc(origin: &str) -> Self {
-        Self { zone: TimeZone::UTC, name: "UTC".to_owned(), origin: origin.to_owned() }
+    pub(crate) fn utc(origin: impl Into<Phrase>) -> Self {
+        Self { zone: TimeZone::UTC, name: "UTC".to_owned(), origin: origin.into() }
+    }
+
+    /// The name and the origin.
+    pub(crate) fn in_words(&self) -> Phrase {
+        let Self { name, origin, .. } = self;
+        phrase!("{name}, {origin}", "{name}，{origin}", name = name, origin = origin)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -47,7 +49,7 @@ impl Zone {
     }
 
     /// Like [`named`](Self::named), without names that mean the opposite of what they suggest.
-    pub(crate) fn of_setting(name: &str, origin: &str) -> Result<Self, String> {
+    pub(crate) fn of_setting(name: &str, origin: impl Into<Phrase>) -> Result<Self, String> {
         let is_reversed = |prefix: &str| {
             let rest = name.get(prefix.len()..).filter(|_| name.starts_with(prefix));
             rest.is_some_and(|rest| {
@@ -66,10 +68,10 @@ impl Zone {
     ///
     /// # Errors
     /// There is no such zone.
-    pub(crate) fn named(name: &str, origin: &str) -> Result<Self, String> {
+    pub(crate) fn named(name: &str, origin: impl Into<Phrase>) -> Result<Self, String> {
         let zone = Database::of(std::env::var_os("TZDIR").as_deref())?.named(name)?;
         let name = zone.iana_name().unwrap_or(name).to_owned();
-        Ok(Self { zone, name, origin: format!("from {origin}") })
+        Ok(Self { zone, name, origin: from(origin) })
     }
 
     /// The name for headers of lists. A zone without a name that has one offset is named by it.
@@ -95,8 +97,7 @@ impl Zone {
         let of_tz = |why: String| format!("the time zone from TZ cannot be used: {why}");
         match std::env::var_os("TZ") {
             Some(name) if name.is_empty() => {
-                let (name, origin) = ("UTC".to_owned(), "because TZ is empty".to_owned());
-                Ok(Self { zone: TimeZone::UTC, name, origin })
+                Ok(Self::utc(Text::new("because TZ is empty", "因为 TZ 为空")))
             }
             Some(name) => {
                 let name = name.to_str().ok_or_else(|| of_tz(format!("{name:?} is not UTF-8")))?;
@@ -118,12 +119,15 @@ impl Zone {
                 "the time zone from {shown} cannot be used: {why}\n  example: QOPEN_TIME_ZONE='Asia/Shanghai'"
             )
         };
-        let origin = format!("from {shown}");
+        let origin = from(shown.to_string());
         let target = match std::fs::read_link(path) {
             Ok(target) => Some(target),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let origin = format!("because neither TZ nor {shown} is there; see time_zone");
-                return Ok(Self { zone: TimeZone::UTC, name: "UTC".to_owned(), origin });
+                return Ok(Self::utc(phrase!(
+                    "because neither TZ nor {file} is there; see time_zone",
+                    "因为既没有 TZ，也没有 {file}；参见 time_zone",
+                    file = shown,
+                )));
             }
             // A file that is no link.
             Err(_) => None,
@@ -154,8 +158,12 @@ impl Zone {
             format!("{why}\n  example: QOPEN_TIME_ZONE='Asia/Shanghai'")
         })?;
         let name = zone.iana_name().unwrap_or(LOCAL).to_owned();
-        Ok(Self { zone, name, origin: "from the system".to_owned() })
+        Ok(Self { zone, name, origin: from(Text::new("the system", "系统")) })
     }
+}
+
+fn from(origin: impl Into<Phrase>) -> Phrase {
+    phrase!("from {origin}", "来自 {origin}", origin = origin.into())
 }
 
 /// The database of time zones.
@@ -311,7 +319,7 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         let none = Zone::of_localtime(&at("none")).unwrap();
         assert_eq!(hours(&none.zone), 0);
-        assert!(none.to_string().starts_with("UTC, because neither TZ nor"), "{none}");
+        assert!(none.in_words().english().starts_with("UTC, because neither TZ nor"), "{none:?}");
 
         let copy = Zone::of_localtime(&at("Asia/Shanghai")).unwrap();
         assert_eq!((hours(&copy.zone), copy.name.as_str()), (8, "local time"));

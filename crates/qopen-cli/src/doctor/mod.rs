@@ -106,7 +106,7 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
     if settings.get(&settings::TIME_ZONE).is_some() {
         report.check(
             Text::new("time zone", "时区"),
-            settings.time_zone().map(|zone| zone.to_string()),
+            settings.time_zone().map(|zone| zone.in_words()),
         );
     }
     if let Some(out) = args.out.clone() {

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::item::{Item, Retried};
-use super::pull::{Checked, Line, NoteLine, PullName};
+use super::note::NoteLine;
+use super::pull::{Checked, Line, PullName};
 use crate::exit::{Exit, Failure};
 use crate::format::Layout;
 use crate::lang::{Phrase, Text, phrase};
@@ -88,7 +89,7 @@ impl Remote {
             if delete().await?.status() == StatusCode::ACCEPTED {
                 let why = std::io::Error::other("the pull was started again meanwhile; try again");
                 return Err(Failure::unexpected(
-                    phrase!("{pull} is not deleted", "{pull} 没有删除", pull = pull),
+                    phrase!("{pull} is not deleted", "{pull} 没有删除", pull = Phrase::from(pull)),
                     &why,
                 ));
             }
@@ -147,7 +148,7 @@ impl Remote {
         if answer.status() == StatusCode::CONFLICT {
             // Here 409 means that the list is not complete, and nothing else.
             let why = self.why(answer).await;
-            let message = Phrase::about(pull.to_string(), why);
+            let message = Phrase::about(pull, why);
             return Err(Failure::new(Exit::Incomplete, message));
         }
         let answer = self.accept(answer).await?;
@@ -264,9 +265,10 @@ impl Remote {
     }
 
     /// Returns the text of an error.
-    async fn why(&self, mut answer: Response) -> String {
+    async fn why(&self, mut answer: Response) -> Phrase {
         let body = self.body(&mut answer).await.unwrap_or_default();
-        loopback::reason(&body).unwrap_or_else(|| "no reason was given".to_owned())
+        let none = || phrase!("no reason was given", "没有给出原因");
+        loopback::reason(&body).map_or_else(none, Phrase::same)
     }
 
     fn failed(

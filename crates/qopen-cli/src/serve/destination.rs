@@ -12,6 +12,7 @@ use qopen::sink::Sink;
 use crate::exit::Failure;
 use crate::format::Layout;
 use crate::guards::{Guards, not_compared};
+use crate::lang::Phrase;
 use crate::output::Output;
 use crate::output::database::ListDatabase;
 use crate::output::place::Place;
@@ -92,15 +93,16 @@ impl Destination for Lists {
             Ok(Some((output, layout))) => {
                 // An earlier process, which may have had other guards, noted the place.
                 let unguarded = Guards::of(pull).check(&self.guards, &output, layout).err();
-                let unguarded =
-                    unguarded.map(|(guard, what)| format!("{guard}: {}", not_compared(what)));
+                let unguarded = unguarded
+                    .map(|(guard, what)| format!("{guard}: {}", not_compared(what).english()));
                 match unguarded.or_else(|| output.cannot_name(robot)) {
                     Some(why) => Target::Refused(why),
                     None => Target::Sink(output.sink(robot)),
                 }
             }
             Err(failure) => {
-                say!("qopen: {}: {failure}", pull.pull);
+                let said = Phrase::about(&pull.pull, failure.message());
+                say!("qopen: {}", said.shown());
                 Target::Nowhere
             }
         }

@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 use crate::args::{Common, Role, ServeArgs};
 use crate::beside;
 use crate::database;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, chained};
 use crate::format::Layout;
 use crate::guards::Guards;
 use crate::lang::{Phrase, THE_JOURNAL, phrase};
@@ -335,8 +335,11 @@ impl<'a> Noted<'a> {
         let Some(folder) = folder else { return Self(None) };
         let left = control.local_addr().and_then(|address| beside::leave(folder, address));
         if let Err(error) = left {
-            let what = "`qopen pulls` and `quarantine` will not find this process";
-            say!("qopen: {}", crate::exit::chain(what, &error));
+            let what = phrase!(
+                "`qopen pulls` and `quarantine` will not find this process",
+                "`qopen pulls` 与 `quarantine` 将找不到本进程",
+            );
+            say!("qopen: {}", chained(what, &error).shown());
         }
         Self(Some(folder))
     }

@@ -9,7 +9,7 @@ use tracing::Level;
 use super::notify::Supervisor;
 use super::schedule::Schedules;
 use crate::args::Common;
-use crate::exit::{Failure, chain};
+use crate::exit::{Failure, chained};
 use crate::format;
 use crate::lang::{Text, phrase};
 use crate::say::{self, say, tell};
@@ -30,7 +30,8 @@ impl Hangups {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
-            let said = |error| say!("qopen: {}", chain("SIGHUP cannot be handled", &error));
+            let what = Text::new("SIGHUP cannot be handled", "无法处理 SIGHUP");
+            let said = |error| say!("qopen: {}", chained(what, &error).shown());
             Self(signal(SignalKind::hangup()).map_err(said).ok())
         }
         #[cfg(not(unix))]

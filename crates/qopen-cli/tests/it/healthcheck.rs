@@ -99,7 +99,7 @@ fn a_service_that_is_not_ready_fails_with_its_reason() {
     std::fs::write(folder.path().join("qopen.toml"), "control = \"x\"\n").unwrap();
     let (env, file) =
         (("QOPEN_CONTROL", "QOPEN_CONTROL='"), ("`control` in qopen.toml", "control = \""));
-    for (control, (from, example)) in [("127.0.0.1:80800", env), ("", file), (" ", file)] {
+    for (control, (from, example)) in [("127.0.0.1:80800", env), ("", file), (" ", env)] {
         let output = healthcheck(folder.path(), control).output().unwrap();
         let said = text(&output.stderr);
         assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b""[..]), "{said}");

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use super::refusal::Refusal;
 use crate::guards::Guards;
-use crate::kept::pull::{Line, NoteLine, PullName};
+use crate::kept::note::NoteLine;
+use crate::kept::pull::{Line, PullName};
 use crate::report;
 use crate::robots;
 use crate::serve::service::{ActError, Service};

@@ -21,8 +21,9 @@ use tokio::sync::watch as channel;
 
 use super::service::{Planned, Service};
 use crate::exit::Failure;
+use crate::lang::{Phrase, phrase};
 use crate::output::Output;
-use crate::say::say;
+use crate::say::tell;
 use crate::settings::Settings;
 use crate::wiring;
 pub(crate) use counts::Counts;
@@ -72,17 +73,22 @@ impl Schedules {
         self.jobs.send_replace(Arc::new(jobs));
         self.say();
         if self.jobs.borrow().is_empty() {
-            say!("qopen: no schedule is in force");
+            tell!("no schedule is in force", "没有生效的定时任务");
         }
     }
 
     /// Prints the next times of each schedule.
     fn say(&self) {
         let now = Timestamp::now();
-        let default = self.defaults.output.as_ref().map(Output::place).unwrap_or_default();
+        let default = self.defaults.output.as_ref().map(Output::place).unwrap_or_default().into();
         for job in &**self.jobs.borrow() {
-            let (number, text) = (job.title.number, &job.text);
-            say!("qopen: schedule {number} {text:?}: {}", job.describe(now, &default));
+            tell!(
+                "schedule {number} {text}: {plan}",
+                "定时任务 {number} {text}：{plan}",
+                number = job.title.number,
+                text = format!("{:?}", job.text),
+                plan = job.describe(now, &default),
+            );
         }
     }
 
@@ -183,12 +189,16 @@ impl Watched {
 }
 
 /// Checks each schedule for `qopen doctor`.
-pub(crate) fn examine(settings: &Settings) -> Vec<(String, Result<String, Failure>)> {
+pub(crate) fn examine(settings: &Settings) -> Vec<(String, Result<Phrase, Failure>)> {
     let now = Timestamp::now();
+    let default = phrase!(
+        "the folder or database of --out (needs `serve --out`)",
+        "--out 的文件夹或数据库（需要 `serve --out`）",
+    );
     let examined = settings.schedule.iter().map(|found| {
         let described = Job::new(found, settings).and_then(|job| {
             job.examine_place()?;
-            Ok(job.describe(now, "the folder or database of --out (needs `serve --out`)"))
+            Ok(job.describe(now, &default))
         });
         (found.title.to_string(), described.map_err(Failure::usage))
     });
