@@ -10,6 +10,7 @@ use qopen::sink::SinkError;
 use qopen::types::Upgrade;
 
 use crate::args::DoctorArgs;
+use crate::causes;
 use crate::database;
 use crate::exit::{Exit, Failure, chained};
 use crate::format::{Asked, Layout, Words};
@@ -59,8 +60,8 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
             None => phrase!("base URL and credentials are set", "网关地址与凭据已设置"),
             Some(proxy) => phrase!(
                 "base URL and credentials are set, through {proxy}",
-                "网关地址与凭据已设置，经由 {proxy}",
-                proxy = proxy,
+                "网关地址与凭据已设置，经由{proxy}",
+                proxy = Phrase::new(proxy.to_string(), causes::of_proxy(proxy)),
             ),
         }),
     );

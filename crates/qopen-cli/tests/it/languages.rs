@@ -278,30 +278,35 @@ fn kept_pulls_items_and_robots_are_chinese_at_a_terminal_and_english_in_a_pipe()
 
 #[test]
 fn checks_of_schedules_and_online_are_chinese() {
-    const DATA: [&str; 25] = [
+    const DATA: [&str; 30] = [
         "AES",
         "EncodingAESKey",
         "FAIL",
         "FOLDER",
+        "GetAccessToken",
         "ID",
         "NTP",
         "SQLite",
+        "TCP",
         "TLS",
         "URL",
         "UTC",
         "WARN",
         "chmod",
+        "error",
         "hourly",
         "key",
         "list",
         "lists",
         "ok",
+        "os",
         "out",
         "qopen",
         "robots",
         "schedule",
         "secret",
         "serve",
+        "unexpected",
         "usage",
         "webhook",
     ];
