@@ -5,9 +5,11 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 
 use qopen::callback::OpenError;
+use qopen::engine::ParseMaxGoneError;
 use qopen::http::{ProxyOrigin, ProxyUsed, SendError, TokenError};
 use qopen::journal::JournalError;
 use qopen::sink::{SinkError, shown_path};
+use qopen::types::InvalidId;
 use qopen::{PublishError, PullError};
 
 use crate::lang::{Lang, Phrase};
@@ -41,9 +43,11 @@ pub(crate) fn chinese(error: &(dyn Error + 'static)) -> String {
         .or_else(|| error.downcast_ref().and_then(of_journal))
         .or_else(|| error.downcast_ref().and_then(of_pull))
         .or_else(|| error.downcast_ref().and_then(of_request))
-        .or_else(|| error.downcast_ref().and_then(|it: &Box<SendError>| of_request(it)))
+        .or_else(|| error.downcast_ref::<Box<SendError>>().and_then(|it| of_request(it)))
         .or_else(|| error.downcast_ref().and_then(of_token))
-        .or_else(|| error.downcast_ref().and_then(of_callback));
+        .or_else(|| error.downcast_ref().and_then(of_callback))
+        .or_else(|| error.downcast_ref().and_then(of_id))
+        .or_else(|| error.downcast_ref().map(of_limit));
     known.unwrap_or_else(|| of_client(error.to_string()))
 }
 
@@ -249,6 +253,22 @@ fn of_callback(error: &OpenError) -> Option<String> {
         OpenError::Padding => "解密后的内容没有有效的填充；EncodingAESKey 是否正确？".to_owned(),
         _ => return None,
     })
+}
+
+fn of_id(error: &InvalidId) -> Option<String> {
+    Some(match error {
+        InvalidId::Empty => "ID 不能为空".to_owned(),
+        InvalidId::TooLong { limit, actual } => {
+            format!("ID 最多 {limit} 字节；此 ID 有 {actual} 字节")
+        }
+        InvalidId::ControlCharacter => "ID 不能含有控制字符".to_owned(),
+        InvalidId::Hole => "ID 不能含有 U+FFFD".to_owned(),
+        _ => return None,
+    })
+}
+
+fn of_limit(_: &ParseMaxGoneError) -> String {
+    "请给出客户数（例如 200），或 0% 到 100% 的百分比（例如 2.5%）".to_owned()
 }
 
 #[cfg(test)]

@@ -81,6 +81,11 @@ impl Phrase {
         Self { en: text.clone(), zh: text }
     }
 
+    /// Examples or names with `or` between.
+    pub(crate) fn any_of(text: &str) -> Self {
+        Self::new(text, text.replace(" or ", " 或 "))
+    }
+
     pub(crate) fn of(&self, lang: Lang) -> &str {
         match lang {
             Lang::En => &self.en,
@@ -119,6 +124,16 @@ impl Phrase {
     pub(crate) fn join(all: &[Self], between: Text) -> Self {
         let of = |lang| all.iter().map(|it| it.of(lang)).collect::<Vec<_>>().join(between.of(lang));
         Self { en: of(Lang::En), zh: of(Lang::Zh) }
+    }
+
+    /// Asserts that the Chinese sentence is none in English: it has no two words of small Latin letters in a row.
+    #[cfg(test)]
+    pub(crate) fn assert_chinese(&self) {
+        let is_word = |it: &str| it.len() > 1 && it.bytes().all(|it| it.is_ascii_lowercase());
+        let words: Vec<bool> = self.zh.split(' ').map(is_word).collect();
+        let is_han = |it: char| ('\u{4E00}'..='\u{9FFF}').contains(&it);
+        let is_english = words.windows(2).any(|it| it == [true, true]);
+        assert!(self.zh.contains(is_han) && !is_english, "{self:?}");
     }
 
     /// Adds a phrase at the end.

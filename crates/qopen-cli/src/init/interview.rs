@@ -221,7 +221,7 @@ fn robot_of(answer: &str, robots: &[Robot]) -> Result<Option<RobotId>, Phrase> {
     let number = answer.parse::<usize>().ok().and_then(|it| it.checked_sub(1));
     match number.and_then(|at| robots.get(at)) {
         Some(robot) => Ok(Some(robot.robot_id.clone())),
-        None if robots.is_empty() => robots::one(answer).map(Some).map_err(Phrase::from),
+        None if robots.is_empty() => robots::one(answer).map(Some),
         None => Err(phrase!(
             "{answer} is neither the number nor the id of a robot above",
             "{answer} 既不是上面某个机器人的序号，也不是其 ID",

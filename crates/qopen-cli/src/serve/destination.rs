@@ -93,10 +93,10 @@ impl Destination for Lists {
             Ok(Some((output, layout))) => {
                 // An earlier process, which may have had other guards, noted the place.
                 let unguarded = Guards::of(pull).check(&self.guards, &output, layout).err();
-                let unguarded = unguarded
-                    .map(|(guard, what)| format!("{guard}: {}", not_compared(what).english()));
+                let unguarded =
+                    unguarded.map(|(guard, what)| Phrase::about(guard, not_compared(what)));
                 match unguarded.or_else(|| output.cannot_name(robot)) {
-                    Some(why) => Target::Refused(why),
+                    Some(why) => Target::Refused(why.english().to_owned()),
                     None => Target::Sink(output.sink(robot)),
                 }
             }

@@ -133,7 +133,7 @@ impl Job {
     }
 
     /// Checks that lists of its robots can be written.
-    fn check_place(&self, default: Option<&Output>) -> Result<(), Phrase> {
+    pub(super) fn check_place(&self, default: Option<&Output>) -> Result<(), Phrase> {
         // The robots of the app are known only when the schedule is due.
         let names: Vec<&str> = self.robots.listed().iter().map(RobotId::as_str).collect();
         let checked = match (&self.place, default) {

@@ -216,9 +216,50 @@ mod tests {
 
     /// The schedule of an entry with these keys.
     pub(super) fn job_of(keys: &str) -> Job {
+        read(keys).unwrap()
+    }
+
+    fn read(keys: &str) -> Result<Job, Phrase> {
         let table = format!("schedule = [{{ {keys} }}]");
         let value = toml::from_str::<toml::Table>(&table).unwrap().remove("schedule").unwrap();
-        Job::new(&Found::all(value).unwrap()[0], &settings()).unwrap()
+        Job::new(&Found::all(value).unwrap()[0], &settings())
+    }
+
+    #[test]
+    fn schedules_and_mistakes_in_them_are_described_in_chinese_too() {
+        let good = "cron = '@daily', robots = ['r1']";
+        let more = "except = ['a', 'b', 'c', 'd'], pull_on_new_customer = '10m', max_gone = '5%'";
+        for keys in [good, &format!("cron = '@daily', robots = 'all', {more}")] {
+            let job = job_of(keys);
+            job.describe(Timestamp::now(), &Phrase::same("-")).assert_chinese();
+            job.check_place(None).unwrap_err().assert_chinese();
+        }
+        for wrong in [
+            "cron = '@daily'",
+            "robots = ['r1']",
+            "cron = 5, robots = ['r1']",
+            "cron = '@daily', robots = []",
+            "cron = '@daily', robots = ['all']",
+            "cron = '@daily', robots = ['a b']",
+            "cron = '@daily', robots = ['a,b']",
+            "cron = '@daily', robots = ['[a]']",
+            "cron = '@daily', robots = ['a'], except = ['b']",
+            &format!("{good}, robot = 'r2'"),
+            &format!("{good}, labels = 'xx'"),
+            &format!("{good}, format = 'odt'"),
+            &format!("{good}, bom = true"),
+            &format!("{good}, max_gone = '101%'"),
+            &format!("{good}, max_gone = '5 %'"),
+            &format!("{good}, pull_on_new_customer = '10'"),
+            &format!("{good}, pull_on_new_customer = '8d'"),
+            &format!("{good}, time_zone = 'Nowhere/At_All'"),
+            &format!("{good}, time_zone = 'UTC+8'"),
+            &format!("{good}, out = 'no/such/folder'"),
+            &format!("{good}, out = 'postgres://u:p@h/d'"),
+            "cron = '61 * * * *', robots = ['r1']",
+        ] {
+            read(wrong).unwrap_err().assert_chinese();
+        }
     }
 
     fn settings() -> Settings {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use qopen::types::RobotId;
 
 use crate::app_robots::names;
-use crate::lang::{Phrase, phrase};
+use crate::lang::{Phrase, Text, phrase};
 use crate::robots;
 use crate::settings::schedule::{ALL, Entry, RobotNames};
 
@@ -94,16 +94,19 @@ impl Robots {
 
 fn ids(key: &str, names: &[String]) -> Result<Vec<RobotId>, Phrase> {
     let read = |name: &String| {
-        robots::listed(name, "write each id in quotes of its own, such as [\"ID_1\", \"ID_2\"]")
-            .map_err(|why| {
-                phrase!(
-                    "{key}: the id {name}: {why}",
-                    "{key}：ID {name}：{why}",
-                    key = key,
-                    name = format!("{name:?}"),
-                    why = why,
-                )
-            })
+        let each = Text::new(
+            "write each id in quotes of its own, such as [\"ID_1\", \"ID_2\"]",
+            "请为每个 ID 各写一对引号，例如 [\"ID_1\", \"ID_2\"]",
+        );
+        robots::listed(name, each).map_err(|why| {
+            phrase!(
+                "{key}: the id {name}: {why}",
+                "{key}：ID {name}：{why}",
+                key = key,
+                name = format!("{name:?}"),
+                why = why,
+            )
+        })
     };
     names.iter().map(read).collect()
 }

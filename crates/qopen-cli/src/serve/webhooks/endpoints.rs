@@ -70,7 +70,7 @@ fn examine(settings: &Settings) -> Vec<(String, Result<Endpoint, Phrase>)> {
     };
     let examined = settings.webhooks.iter().map(|found| {
         let title = format!("[[webhook]] {}", found.number);
-        let entry = found.entry.as_ref().map_err(Phrase::from);
+        let entry = found.entry.as_ref().map_err(Clone::clone);
         let entry = entry.and_then(|it| endpoint(&title, it));
         (title, entry)
     });
