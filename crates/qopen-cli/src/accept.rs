@@ -41,7 +41,7 @@ pub(crate) async fn run(mark: &str, settings: &Settings) -> Result<Exit, Failure
                 tell!(
                     "{pull} is accepted; `qopen serve` publishes its list",
                     "已接受 {pull}；`qopen serve` 会发布其列表",
-                    pull = pull,
+                    pull = Phrase::from(&pull),
                 );
             }
         }
@@ -51,7 +51,7 @@ pub(crate) async fn run(mark: &str, settings: &Settings) -> Result<Exit, Failure
                 tell!(
                     "{pull} is accepted; a `qopen serve` that uses the journal publishes it",
                     "已接受 {pull}；使用该持久化存储的 `qopen serve` 会发布它",
-                    pull = pull,
+                    pull = Phrase::from(&pull),
                 );
             }
         }
@@ -85,7 +85,7 @@ async fn publish(
         return Err(Failure::usage(phrase!(
             "{pull} was pulled by `qopen serve`; start it, and accept the list again",
             "{pull} 由 `qopen serve` 拉取；请启动它，再接受该列表",
-            pull = pull,
+            pull = Phrase::from(pull),
         )));
     };
     singer::prepare(&SingerArgs::default(), place.layout().is_singer(), &all, false)?;
@@ -113,7 +113,7 @@ async fn publish(
                 return Err(Failure::usage(phrase!(
                     "{pull}: the file of its list has customers of robot {robot}, too, of which no list is held; pull both robots again",
                     "{pull}：其列表的文件还含有机器人 {robot} 的客户，而该机器人没有被拦下的列表；请重新拉取两个机器人",
-                    pull = pull,
+                    pull = Phrase::from(pull),
                     robot = robot,
                 )));
             }
@@ -145,7 +145,7 @@ async fn publish(
         tell!(
             "{pull}: {customers} published in {location}{changes}",
             "{pull}：已将 {customers}发布到 {location}{changes}",
-            pull = list.id,
+            pull = Phrase::from(&list.id),
             customers = CUSTOMERS.count(list.accounts),
             location = published.location,
             changes = changes.unwrap_or_default(),

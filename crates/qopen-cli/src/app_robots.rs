@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use qopen::Client;
-use qopen::http::{RobotStates, Robots, SendError, Sender};
+use qopen::http::{RobotKind, RobotStates, Robots, SendError, Sender};
 use qopen::types::RobotId;
 
 use crate::exit::{Exit, Failure, chained};
-use crate::lang::{Phrase, Text, phrase};
+use crate::lang::{COMMA, Phrase, Text, phrase};
 use crate::report::{Noun, ROBOTS, refusal};
 use crate::say::{say, tell};
 use crate::settings::BASE_URL;
@@ -131,13 +131,23 @@ fn ids(listed: &Robots) -> Vec<RobotId> {
 }
 
 /// Returns the first `most` ids, and the number of further ones.
-pub(crate) fn names<'a>(robots: impl ExactSizeIterator<Item = &'a RobotId>, most: usize) -> String {
+pub(crate) fn names<'a>(robots: impl ExactSizeIterator<Item = &'a RobotId>, most: usize) -> Phrase {
     let more = robots.len().saturating_sub(most);
-    let mut shown: Vec<String> = robots.take(most).map(ToString::to_string).collect();
+    let mut shown: Vec<Phrase> = robots.take(most).map(|it| it.to_string().into()).collect();
     if more > 0 {
-        shown.push(format!("{more} more"));
+        shown.push(phrase!("{n} more", "另外 {n} 个", n = more));
     }
-    shown.join(", ")
+    Phrase::join(&shown, COMMA)
+}
+
+/// Returns the word for the kind of a robot.
+pub(crate) fn kind(kind: RobotKind) -> Text {
+    match kind {
+        RobotKind::Host => Text::new("host", "扫码"),
+        RobotKind::Platform => Text::new("platform", "平台"),
+        RobotKind::Both => Text::new("both", "扫码与平台"),
+        _ => Text::new("other", "其他"),
+    }
 }
 
 /// Describes why the robots cannot be listed.

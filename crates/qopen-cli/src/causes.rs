@@ -5,9 +5,11 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 
 use qopen::callback::OpenError;
-use qopen::http::{SendError, TokenError};
+use qopen::engine::ParseMaxGoneError;
+use qopen::http::{ProxyOrigin, ProxyUsed, SendError, TokenError};
 use qopen::journal::JournalError;
 use qopen::sink::{SinkError, shown_path};
+use qopen::types::InvalidId;
 use qopen::{PublishError, PullError};
 
 use crate::lang::{Lang, Phrase};
@@ -41,9 +43,37 @@ pub(crate) fn chinese(error: &(dyn Error + 'static)) -> String {
         .or_else(|| error.downcast_ref().and_then(of_journal))
         .or_else(|| error.downcast_ref().and_then(of_pull))
         .or_else(|| error.downcast_ref().and_then(of_request))
+        .or_else(|| error.downcast_ref::<Box<SendError>>().and_then(|it| of_request(it)))
         .or_else(|| error.downcast_ref().and_then(of_token))
-        .or_else(|| error.downcast_ref().and_then(of_callback));
-    known.unwrap_or_else(|| error.to_string())
+        .or_else(|| error.downcast_ref().and_then(of_callback))
+        .or_else(|| error.downcast_ref().and_then(of_id))
+        .or_else(|| error.downcast_ref().map(of_limit));
+    known.unwrap_or_else(|| of_client(error.to_string()))
+}
+
+/// Translates what the HTTP client says of a connection. Its types have no kinds for that.
+fn of_client(text: String) -> String {
+    match &*text {
+        "error sending request" => "请求发送失败".to_owned(),
+        "client error (Connect)" => "建立连接失败".to_owned(),
+        "tcp connect error" => "TCP 连接失败".to_owned(),
+        _ => text,
+    }
+}
+
+/// Describes a proxy in Chinese.
+pub(crate) fn of_proxy(proxy: &ProxyUsed) -> String {
+    let origin = match proxy.origin {
+        ProxyOrigin::Setting => "来自代理设置".to_owned(),
+        ProxyOrigin::Environment(name) => format!("来自环境变量 {name}"),
+        ProxyOrigin::System => "来自系统设置".to_owned(),
+        _ => return proxy.to_string(),
+    };
+    format!("代理 {}（{origin}）", proxy.address)
+}
+
+fn through(proxy: Option<&ProxyUsed>) -> String {
+    proxy.map(|it| format!("，经由{}", of_proxy(it))).unwrap_or_default()
 }
 
 fn of_system(error: &io::Error) -> Option<String> {
@@ -174,13 +204,16 @@ fn of_pull(error: &PullError) -> Option<String> {
 
 fn of_request(error: &SendError) -> Option<String> {
     Some(match error {
-        SendError::Redirected { endpoint, status, location, .. } => format!(
-            "{endpoint}：HTTP 状态 {status} 重定向到 {location}；不会跟随重定向，请检查网关地址"
+        SendError::Redirected { endpoint, status, location, proxy } => format!(
+            "{endpoint}：HTTP 状态 {status}{} 重定向到 {location}；不会跟随重定向，请检查网关地址",
+            through(proxy.as_ref())
         ),
-        SendError::Response { endpoint, .. } => format!("{endpoint}：应答不是应有的 JSON 对象"),
+        SendError::Response { endpoint, proxy, .. } => {
+            format!("{endpoint}：应答不是应有的 JSON 对象{}", through(proxy.as_ref()))
+        }
         SendError::Content { endpoint, .. } => format!("{endpoint}：应答缺少应有的内容"),
-        SendError::Transport { endpoint, .. } => {
-            format!("{endpoint}：无法连接网关，或网关没有及时应答")
+        SendError::Transport { endpoint, proxy, .. } => {
+            format!("{endpoint}：无法连接网关，或网关没有及时应答{}", through(proxy.as_ref()))
         }
         SendError::Encode { endpoint, .. } => format!("{endpoint}：请求无法写成 JSON"),
         SendError::Token(_) => "没有可用的访问令牌".to_owned(),
@@ -220,6 +253,22 @@ fn of_callback(error: &OpenError) -> Option<String> {
         OpenError::Padding => "解密后的内容没有有效的填充；EncodingAESKey 是否正确？".to_owned(),
         _ => return None,
     })
+}
+
+fn of_id(error: &InvalidId) -> Option<String> {
+    Some(match error {
+        InvalidId::Empty => "ID 不能为空".to_owned(),
+        InvalidId::TooLong { limit, actual } => {
+            format!("ID 最多 {limit} 字节；此 ID 有 {actual} 字节")
+        }
+        InvalidId::ControlCharacter => "ID 不能含有控制字符".to_owned(),
+        InvalidId::Hole => "ID 不能含有 U+FFFD".to_owned(),
+        _ => return None,
+    })
+}
+
+fn of_limit(_: &ParseMaxGoneError) -> String {
+    "请给出客户数（例如 200），或 0% 到 100% 的百分比（例如 2.5%）".to_owned()
 }
 
 #[cfg(test)]

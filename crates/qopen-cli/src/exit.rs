@@ -214,10 +214,8 @@ pub(crate) fn chained(what: impl Into<Phrase>, error: &(dyn Error + 'static)) ->
     let mut message = what.into();
     let mut next = Some(error);
     while let Some(error) = next {
-        if !message.is_empty() {
-            message.push(&Phrase::new(": ", "："));
-        }
-        message.push(&Phrase::new(error.to_string(), causes::chinese(error)));
+        let cause = Phrase::new(error.to_string(), causes::chinese(error));
+        message = if message.is_empty() { cause } else { Phrase::about(message, cause) };
         next = error.source();
     }
     message

@@ -98,14 +98,14 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, 
         true => tell!(
             "{pull}: revision {revision} of the list was written to {place}",
             "{pull}：列表的修订 {revision} 已写入 {place}",
-            pull = pull,
+            pull = Phrase::from(pull),
             revision = revision,
             place = place,
         ),
         false => tell!(
             "{pull}: a list that is not complete was written to {place}",
             "{pull}：不完整的列表已写入 {place}",
-            pull = pull,
+            pull = Phrase::from(pull),
             place = place,
         ),
     }
@@ -133,14 +133,14 @@ fn spare_published(file: &FileSink, pulls: &[Line]) -> Result<(), Failure> {
             "--out: {file} belongs to the published list of {pull}; `export` needs another path",
             "--out：{file} 属于 {pull} 已发布的列表；`export` 需要其他路径",
             file = file.path().display(),
-            pull = line.name(),
+            pull = Phrase::from(&line.name()),
         )));
     }
     let Some(line) = published else { return Ok(()) };
     Err(Failure::usage(phrase!(
         "--out: the list of {pull} is published at {file}; `qopen pull --resume MARK` publishes, and `export` needs another path",
         "--out：{pull} 的列表已发布在 {file}；发布请用 `qopen pull --resume MARK`，`export` 需要其他路径",
-        pull = line.name(),
+        pull = Phrase::from(&line.name()),
         file = shown_path(file.path()),
     )))
 }
@@ -192,7 +192,7 @@ impl Export<'_> {
             return Err(Failure::usage(phrase!(
                 "the journal has no pull of {id}",
                 "持久化存储中没有 {id} 的拉取",
-                id = id,
+                id = Phrase::from(&id),
             )));
         };
         let (complete, revision) = (list.revision() > 0, list.revision());

@@ -9,6 +9,7 @@ use qopen::journal::PullState;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::format::{Layout, OutputFormat};
+use crate::lang::{Phrase, Text, phrase};
 use crate::output::Output;
 use crate::output::place::Place;
 
@@ -61,7 +62,7 @@ impl Guards {
         service: &Self,
         output: &Output,
         layout: Layout,
-    ) -> Result<(), (&'static str, &'static str)> {
+    ) -> Result<(), (&'static str, Text)> {
         let all = self.or(service);
         let guard = match (all.max_gone, all.verify_gone) {
             (Some(_), _) => "max_gone",
@@ -132,19 +133,21 @@ impl fmt::Display for Guards {
 }
 
 /// Names the lists of an output that are not compared with the last ones.
-fn uncompared(output: &Output, layout: Layout) -> Option<&'static str> {
+fn uncompared(output: &Output, layout: Layout) -> Option<Text> {
     match layout.format {
-        _ if output.is_stdout() => Some("on standard output"),
+        _ if output.is_stdout() => Some(Text::new("on standard output", "写到标准输出")),
         format if format.is_compared() || !output.has_files() => None,
-        OutputFormat::Xlsx => Some("in XLSX"),
-        _ => Some("in Parquet"),
+        OutputFormat::Xlsx => Some(Text::new("in XLSX", "XLSX 格式")),
+        _ => Some(Text::new("in Parquet", "Parquet 格式")),
     }
 }
 
 /// Explains that lists are not compared.
-pub(crate) fn not_compared(what: &str) -> String {
-    format!(
-        "a list {what} is not compared with the last one; publish JSON Lines or CSV to a file or a folder, or publish to a database"
+pub(crate) fn not_compared(what: Text) -> Phrase {
+    phrase!(
+        "a list {what} is not compared with the last one; publish JSON Lines or CSV to a file or a folder, or publish to a database",
+        "{what}的列表不会与上一份比较；请将 JSON Lines 或 CSV 发布到文件或文件夹，或发布到数据库",
+        what = what,
     )
 }
 

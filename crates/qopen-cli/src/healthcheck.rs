@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use crate::args::HealthcheckArgs;
 use crate::beside;
-use crate::exit::{Exit, Failure, chain};
+use crate::exit::{Exit, Failure, chained};
+use crate::lang::{Phrase, phrase};
 use crate::loopback;
 use crate::say::{answer, flat, one_line};
 use crate::settings::{CONTROL, Settings};
@@ -23,12 +22,27 @@ pub(crate) async fn run(
     args: &HealthcheckArgs,
     settings: Result<Settings, Failure>,
 ) -> Result<Exit, Failure> {
-    let unhealthy = |why: &str| Failure::new(Exit::Unexpected, flat(why));
-    let address = settings.and_then(|it| address(&it));
-    let address = address.map_err(|failure| unhealthy(&failure.to_string()))?;
-    ask(address, args.timeout).await.map_err(|why| unhealthy(&why))?;
-    answer!("ready: the service on {address} answers");
+    let address = check(args, settings).await.map_err(|mut failure| {
+        failure.exit = Exit::Unexpected;
+        failure
+    })?;
+    let ready = phrase!(
+        "ready: the service on {address} answers",
+        "就绪：{address} 上的服务有应答",
+        address = address,
+    );
+    answer!("{}", ready.shown());
     Ok(Exit::Complete)
+}
+
+/// Returns the address of a service that is ready.
+async fn check(
+    args: &HealthcheckArgs,
+    settings: Result<Settings, Failure>,
+) -> Result<SocketAddr, Failure> {
+    let address = address(&settings?)?;
+    ask(address, args.timeout).await?;
+    Ok(address)
 }
 
 /// Returns the address of the service's control listener.
@@ -40,16 +54,16 @@ fn address(settings: &Settings) -> Result<SocketAddr, Failure> {
     // The service chose a port. Its note beside the journal has it.
     let location = settings.journal()?;
     location.as_folder().and_then(beside::read).ok_or_else(|| {
-        let env = CONTROL.env;
-        Failure::usage(format!(
-            "not ready: no service has noted its port beside the journal; give {env} a port"
+        not_ready(&phrase!(
+            "no service has noted its port beside the journal; give {env} a port",
+            "没有服务在持久化存储旁记下其端口；请在 {env} 中给出端口",
+            env = CONTROL.env,
         ))
     })
 }
 
-async fn ask(address: SocketAddr, limit: Duration) -> Result<(), String> {
-    let client = loopback::client().map_err(|failure| failure.to_string())?.build();
-    let client = client.map_err(|error| chain("the HTTP client", &error))?;
+async fn ask(address: SocketAddr, limit: Duration) -> Result<(), Failure> {
+    let client = loopback::client(|it| it)?;
     let url = format!("http://{address}/readyz");
     let asked = async {
         let mut answer = client.get(&url).send().await?;
@@ -62,24 +76,44 @@ async fn ask(address: SocketAddr, limit: Duration) -> Result<(), String> {
         }
         Ok::<_, reqwest::Error>((answer.status(), body))
     };
-    match tokio::time::timeout(limit, asked).await {
-        Ok(Ok((status, _))) if status.is_success() => Ok(()),
-        Ok(Ok((status, body))) => Err(format!("not ready: {url} answered {status}{}", why(&body))),
-        Ok(Err(error)) if error.is_connect() => {
-            let what = format!("not ready: no service listens on {address}");
-            Err(format!("{}; is its {} the same?", chain(&what, &error.without_url()), CONTROL.env))
+    let why = match tokio::time::timeout(limit, asked).await {
+        Ok(Ok((status, _))) if status.is_success() => return Ok(()),
+        Ok(Ok((status, body))) => {
+            let answered = phrase!(
+                "{url} answered {status}",
+                "{url} 应答 {status}",
+                url = url,
+                status = status
+            );
+            match loopback::reason(&body) {
+                Some(reason) => Phrase::about(answered, one_line(&reason)),
+                None => answered,
+            }
         }
-        Ok(Err(error)) => Err(chain(&format!("not ready: {url} failed"), &error.without_url())),
-        Err(_) => Err(format!("not ready: {url} did not answer within {} ms", limit.as_millis())),
-    }
+        Ok(Err(error)) if error.is_connect() => {
+            let nothing =
+                phrase!("no service listens on {it}", "{it} 上没有服务在监听", it = address);
+            phrase!(
+                "{why}; is its {env} the same?",
+                "{why}；服务的 {env} 是否与此相同？",
+                why = chained(nothing, &error.without_url()),
+                env = CONTROL.env,
+            )
+        }
+        Ok(Err(error)) => {
+            chained(phrase!("{url} failed", "{url} 失败", url = url), &error.without_url())
+        }
+        Err(_) => phrase!(
+            "{url} did not answer within {ms} ms",
+            "{url} 在 {ms} 毫秒内没有应答",
+            url = url,
+            ms = limit.as_millis(),
+        ),
+    };
+    Err(not_ready(&why))
 }
 
-/// Returns the reason in an error of the API.
-fn why(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Refusal {
-        error: String,
-    }
-    let refusal = serde_json::from_slice::<Refusal>(body);
-    refusal.map_or_else(|_| String::new(), |it| format!(": {}", one_line(&it.error)))
+fn not_ready(why: &Phrase) -> Failure {
+    let message = phrase!("not ready: {why}", "未就绪：{why}", why = why.map(flat));
+    Failure::new(Exit::Unexpected, message)
 }

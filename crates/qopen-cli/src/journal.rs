@@ -15,10 +15,12 @@ use crate::beside;
 use crate::exit::{Failure, chained};
 use crate::lang::{Phrase, Text, phrase};
 use crate::output::database::ListDatabase;
-use crate::report::{Noun, count};
+use crate::report::Noun;
 use crate::say::{self, say, tell};
 use crate::settings::Settings;
 use crate::topics;
+
+pub(crate) const PULLS: Noun = Noun::new("pull", "pulls", "次拉取");
 
 /// The location of a journal.
 pub(crate) type Location = Arc<dyn Backend>;
@@ -170,8 +172,10 @@ pub(crate) async fn examine(settings: &Settings) -> Look {
 }
 
 async fn line_of(location: &Location, found: &Examined) -> Result<Phrase, Failure> {
-    must_be_current(location).await?;
     if !location.exists().await.map_err(|error| cannot_open(location, &error))? {
+        if location.is_shared() {
+            return Err(Failure::usage(Phrase::about(location.to_string(), elsewhere(location))));
+        }
         return Ok(match location.as_folder().is_some_and(|it| it.is_dir()) {
             true => phrase!(
                 "{location} holds no journal yet; the first pull makes one",
@@ -191,7 +195,6 @@ async fn line_of(location: &Location, found: &Examined) -> Result<Phrase, Failur
     }
     let report = &found.report;
     let damage: Vec<_> = report.damage.iter().filter(|it| !it.unfinished).collect();
-    const PULLS: Noun = Noun::new("pull", "pulls", "次拉取");
     let pulls = PULLS.count(report.pulls);
     match damage.first() {
         None if location.is_shared() => Ok(Phrase::about(location.to_string(), pulls)),
@@ -204,22 +207,11 @@ async fn line_of(location: &Location, found: &Examined) -> Result<Phrase, Failur
         )),
         Some(first) => Err(Failure::usage(phrase!(
             "{location}: damaged in {places}, the first: {first}",
-            "{location}：有 {n} 处损坏，第一处：{first}",
+            "{location}：有 {places}损坏，第一处：{first}",
             location = location,
-            places = count(damage.len() as u64, "place", "places"),
-            n = damage.len(),
+            places = Noun::new("place", "places", "处").count(damage.len() as u64),
             first = first,
         ))),
-    }
-}
-
-/// Fails if a shared journal has no tables, or those of another version.
-async fn must_be_current(location: &Location) -> Result<(), Failure> {
-    match location.exists().await.map_err(|error| cannot_open(location, &error))? {
-        false if location.is_shared() => {
-            Err(Failure::usage(Phrase::about(location.to_string(), elsewhere(location))))
-        }
-        _ => Ok(()),
     }
 }
 
@@ -234,17 +226,15 @@ pub(crate) async fn expire(
             if !gone.pulls.is_empty() {
                 tell!(
                     "deleted {pulls} older than --retain",
-                    "删除了早于 --retain 的 {n} 次拉取",
-                    pulls = count(gone.pulls.len() as u64, "pull", "pulls"),
-                    n = gone.pulls.len(),
+                    "删除了早于 --retain 的 {pulls}",
+                    pulls = PULLS.count(gone.pulls.len() as u64),
                 );
             }
             if gone.events > 0 {
                 tell!(
                     "deleted {events}, which could not be forwarded in time",
-                    "删除了未能及时转发的 {n} 个旧事件",
-                    events = count(gone.events, "old event", "old events"),
-                    n = gone.events,
+                    "删除了未能及时转发的 {events}",
+                    events = Noun::new("old event", "old events", "个旧事件").count(gone.events),
                 );
             }
             gone.pulls
@@ -266,10 +256,9 @@ pub(crate) async fn forget(database: ListDatabase, pulls: Vec<PullId>) {
         Ok(Ok(lists)) => {
             tell!(
                 "removed {lists} older than --retain from the history in {location}",
-                "从 {location} 的历史中移除了早于 --retain 的 {n} 份列表",
-                lists = count(lists, "list", "lists"),
+                "从 {location} 的历史中移除了早于 --retain 的 {lists}",
+                lists = Noun::new("list", "lists", "份列表").count(lists),
                 location = location,
-                n = lists,
             );
         }
         Ok(Err(error)) => {
@@ -331,7 +320,7 @@ pub(crate) fn held(pull: &PullId) -> Phrase {
     phrase!(
         "the list of {pull} is held; `qopen pulls accept {mark}` publishes it",
         "{pull} 的列表被拦下；`qopen pulls accept {mark}` 可发布它",
-        pull = pull,
+        pull = Phrase::from(pull),
         mark = pull.mark_id,
     )
 }

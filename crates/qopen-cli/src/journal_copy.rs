@@ -8,10 +8,11 @@ use qopen::journal::{Appended, DiskBackend, JournalError, PullState, Store};
 
 use crate::database::{self, refuse_password};
 use crate::exit::{Exit, Failure};
-use crate::journal::{Location, cannot_open, open_at};
+use crate::journal::{Location, PULLS, cannot_open, open_at};
 use crate::lang::{Phrase, Text, phrase};
-use crate::report::count;
-use crate::say::{answer, tell};
+use crate::report::{Noun, PAGES};
+use crate::say::tell;
+use crate::table;
 use crate::values::out::refuse_scheme;
 
 /// Number of events in one read.
@@ -49,10 +50,14 @@ pub(crate) async fn run(from: PathBuf, to: PathBuf) -> Result<Exit, Failure> {
     let what = || phrase!("the journal was not copied", "持久化存储没有复制");
     let copied = copied.map_err(|error| Failure::unexpected(what(), &error))?;
     let Copied { pulls, pages, items, events, left } = copied;
-    let (pulls, pages) = (count(pulls, "pull", "pulls"), count(pages, "page", "pages"));
-    let items = count(items, "item", "items");
-    let events = count(events, "event", "events");
-    answer!("{pulls}, {pages}, {items} in quarantine and {events} were copied");
+    table::line(&phrase!(
+        "{pulls}, {pages}, {items} in quarantine and {events} were copied",
+        "已复制 {pulls}，{pages}，隔离区中的 {items}和 {events}",
+        pulls = PULLS.count(pulls),
+        pages = PAGES.count(pages),
+        items = Noun::new("item", "items", "项").count(items),
+        events = Noun::new("event", "events", "个事件").count(events),
+    ));
     Ok(if left == 0 { Exit::Complete } else { Exit::Incomplete })
 }
 
@@ -79,7 +84,7 @@ async fn copy(source: &dyn Store, target: &dyn Store) -> Result<Copied, JournalE
             tell!(
                 "{pull} is not copied: {lost} of its pages are damaged",
                 "未复制 {pull}：其中 {lost} 个分页已损坏",
-                pull = pull,
+                pull = Phrase::from(pull),
                 lost = lost,
             );
             copied.left += 1;

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A language of texts for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -86,6 +86,11 @@ impl Phrase {
         Self { en: text.clone(), zh: text }
     }
 
+    /// Examples or names with `or` between.
+    pub(crate) fn any_of(text: &str) -> Self {
+        Self::new(text, text.replace(" or ", " 或 "))
+    }
+
     pub(crate) fn of(&self, lang: Lang) -> &str {
         match lang {
             Lang::En => &self.en,
@@ -124,6 +129,16 @@ impl Phrase {
     pub(crate) fn join(all: &[Self], between: Text) -> Self {
         let of = |lang| all.iter().map(|it| it.of(lang)).collect::<Vec<_>>().join(between.of(lang));
         Self { en: of(Lang::En), zh: of(Lang::Zh) }
+    }
+
+    /// Asserts that the Chinese sentence is none in English: it has no two words of small Latin letters in a row.
+    #[cfg(test)]
+    pub(crate) fn assert_chinese(&self) {
+        let is_word = |it: &str| it.len() > 1 && it.bytes().all(|it| it.is_ascii_lowercase());
+        let words: Vec<bool> = self.zh.split(' ').map(is_word).collect();
+        let is_han = |it: char| ('\u{4E00}'..='\u{9FFF}').contains(&it);
+        let is_english = words.windows(2).any(|it| it == [true, true]);
+        assert!(self.zh.contains(is_han) && !is_english, "{self:?}");
     }
 
     /// Adds a phrase at the end.
@@ -183,6 +198,19 @@ impl From<&String> for Phrase {
 impl Serialize for Phrase {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.en)
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.en)
+    }
+}
+
+/// A sentence of another process has no Chinese.
+impl<'de> Deserialize<'de> for Phrase {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::same)
     }
 }
 

@@ -5,17 +5,32 @@ use std::sync::Arc;
 use reqwest::{Client, ClientBuilder, redirect};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
+use serde::Deserialize;
 
 use crate::exit::Failure;
+use crate::lang::Text;
+
+/// What a failure to make the client begins with.
+const CLIENT: Text = Text::new("the HTTP client", "HTTP 客户端");
 
 /// Returns a client for plain HTTP. Neither a proxy nor a redirect learns what it sends, and it needs no
 /// certificates of the system.
-pub(crate) fn client() -> Result<ClientBuilder, Failure> {
+pub(crate) fn client(with: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Result<Client, Failure> {
     let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::unexpected("the HTTP client", &error))?
+        .map_err(|error| Failure::unexpected(CLIENT, &error))?
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
     let client = Client::builder().tls_backend_preconfigured(tls);
-    Ok(client.no_proxy().redirect(redirect::Policy::none()))
+    let client = with(client.no_proxy().redirect(redirect::Policy::none()));
+    client.build().map_err(|error| Failure::unexpected(CLIENT, &error))
+}
+
+/// Returns the reason in an error of the control API.
+pub(crate) fn reason(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: String,
+    }
+    serde_json::from_slice::<Refusal>(body).ok().map(|it| it.error)
 }

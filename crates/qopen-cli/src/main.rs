@@ -10,6 +10,8 @@ mod convert;
 mod database;
 mod demo;
 mod diff;
+#[cfg(test)]
+mod docs;
 mod doctor;
 mod exit;
 mod explain;

@@ -5,6 +5,7 @@ use crate::database::refuse_password;
 use crate::exit::{Exit, Failure};
 use crate::lang::{Phrase, phrase};
 use crate::output::database::ListDatabase;
+use crate::report::Noun;
 use crate::say::say;
 use crate::settings::{JOURNAL, Settings};
 use crate::values::out::refuse_scheme;
@@ -52,8 +53,7 @@ pub(crate) async fn run(args: MigrateArgs, settings: Settings) -> Result<Exit, F
 fn say(what: &Phrase, steps: usize) {
     let done = match steps {
         0 => phrase!("nothing to do", "无需更新"),
-        1 => phrase!("1 step", "1 步"),
-        steps => phrase!("{steps} steps", "{steps} 步", steps = steps),
+        steps => Noun::new("step", "steps", "步").count(steps as u64),
     };
     say!("qopen: {}", Phrase::about(what, done).shown());
 }

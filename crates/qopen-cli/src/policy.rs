@@ -9,7 +9,7 @@ use crate::args::Receiving;
 use crate::exit::Failure;
 use crate::format::Layout;
 use crate::guards::{Guards, not_compared};
-use crate::lang::Phrase;
+use crate::lang::{Phrase, Text};
 use crate::lookup::Stoppable;
 use crate::output::Output;
 
@@ -46,7 +46,7 @@ impl Receiving {
 
     /// Refuses guards for lists that are not compared.
     pub(crate) fn check_guards(&self, output: &Output, layout: Layout) -> Result<(), Failure> {
-        let wrong = |(guard, what): (&str, &str)| {
+        let wrong = |(guard, what): (&str, Text)| {
             let flag = guard.replace('_', "-");
             Failure::usage(Phrase::about(format!("--{flag}"), not_compared(what)))
         };

@@ -2,11 +2,14 @@
 
 use crate::args::PullsVerb;
 use crate::exit::{Exit, Failure};
-use crate::kept::pull::Checked;
+use crate::journal::PULLS;
+use crate::kept::pull::{Checked, PART};
 use crate::kept::{self, Kept};
-use crate::report::count;
-use crate::say::{answer, say};
+use crate::lang::{Phrase, phrase};
+use crate::report::{BYTES, Noun};
+use crate::say::tell;
 use crate::settings::Settings;
+use crate::table;
 
 pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Failure> {
     if let PullsVerb::Export(args) = verb {
@@ -22,7 +25,7 @@ pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Fai
             let pulls = kept.pulls().await?;
             match (json, pulls.is_empty()) {
                 (true, _) => pulls.iter().for_each(|line| line.print(json, hint)),
-                (false, true) => say!("qopen: the journal has no pulls"),
+                (false, true) => tell!("the journal has no pulls", "持久化存储中没有拉取"),
                 (false, false) => kept::table::print(&pulls, hint),
             }
         }
@@ -35,22 +38,26 @@ pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Fai
         PullsVerb::Purge { mark } => {
             for line in kept.marked(&mark).await? {
                 kept.purge(&line).await?;
-                say!("qopen: {} is deleted", line.name());
+                tell!("{pull} is deleted", "已删除 {pull}", pull = Phrase::from(&line.name()));
             }
             kept.compact().await?;
         }
         PullsVerb::Check => {
             let Checked { files, bytes, records, pulls, damage } = kept.check().await?;
-            let (files, bytes) = (count(files, "file", "files"), count(bytes, "byte", "bytes"));
-            let records = count(records, "record", "records");
-            answer!("{files}, {bytes}, {records}, {}", count(pulls, "pull", "pulls"));
+            let figures = [
+                Noun::new("file", "files", "个文件").count(files),
+                BYTES.count(bytes),
+                Noun::new("record", "records", "条记录").count(records),
+                PULLS.count(pulls),
+            ];
+            table::line(&Phrase::join(&figures, PART));
             for damage in &damage {
-                answer!("DAMAGED {damage}");
+                table::line(&phrase!("DAMAGED {damage}", "损坏 {damage}", damage = damage));
             }
             if !damage.is_empty() {
                 return Ok(Exit::Unexpected);
             }
-            answer!("the whole journal can be read");
+            table::line(&phrase!("the whole journal can be read", "整个持久化存储均可读取"));
         }
         PullsVerb::Export(_) | PullsVerb::Accept { .. } => {}
     }

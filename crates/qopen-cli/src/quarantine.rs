@@ -7,11 +7,12 @@ use crate::args::QuarantineVerb;
 use crate::exit::{Exit, Failure};
 use crate::kept::Kept;
 use crate::kept::item::{Item, PAGE};
-use crate::lang::phrase;
+use crate::lang::{Phrase, phrase};
 use crate::marks::ENOUGH;
-use crate::report::count;
-use crate::say::{self, answer, say, tell};
+use crate::report::Noun;
+use crate::say::{self, answer, tell};
 use crate::settings::Settings;
+use crate::table;
 
 pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit, Failure> {
     let kept = Kept::open(&settings).await?;
@@ -38,10 +39,19 @@ pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit
             let pages = items.iter().filter(|it| it.kind == PAGE);
             let pulls = kept.release(one_of(pages, &item)?).await?;
             for pull in &pulls {
-                answer!("{pull}: the item no longer counts against it");
+                table::line(&phrase!(
+                    "{pull}: the item no longer counts against it",
+                    "{pull}：该项不再影响它",
+                    pull = Phrase::from(pull),
+                ));
             }
             for pull in &pulls {
-                answer!("{pull}: {} publishes its list", hint.of(&pull.mark_id));
+                table::line(&phrase!(
+                    "{pull}: {how} publishes its list",
+                    "{pull}：{how} 可发布其列表",
+                    pull = Phrase::from(pull),
+                    how = hint.of(&pull.mark_id),
+                ));
             }
             Ok(Exit::Complete)
         }
@@ -87,8 +97,11 @@ fn show(bytes: &[u8], raw: bool) {
         _ if raw => say::bytes_to_reader(bytes),
         Ok(_) => say::bytes_to_reader(&[bytes, b"\n"].concat()),
         Err(_) => {
-            let bytes_in_words = count(bytes.len() as u64, "byte follows", "bytes follow");
-            say!("qopen: the item is not text; its {bytes_in_words} as base64");
+            tell!(
+                "the item is not text; its {bytes} as base64",
+                "该项不是文本；以下为其 {bytes}的 base64",
+                bytes = Noun::new("byte follows", "bytes follow", "字节").count(bytes.len() as u64),
+            );
             answer!("{}", STANDARD.encode(bytes));
         }
     }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use qopen::http::{Robot, RobotKind, RobotState, Robots, SendError, Sender};
+use qopen::http::{Robot, RobotState, Robots, SendError, Sender};
 use qopen::types::RobotId;
 use serde::Serialize;
 
+use crate::app_robots::kind;
 use crate::args::RobotsVerb;
 use crate::exit::{Exit, Failure, chained};
 use crate::kept::Kept;
 use crate::kept::last::LastList;
-use crate::lang::{Text, phrase};
-use crate::report::{count, refusal};
+use crate::lang::{Phrase, Text, phrase};
+use crate::report::{Noun, refusal};
 use crate::say::{answer, caution, tell};
 use crate::settings::{BASE_URL, Settings};
 use crate::table::{self, Cell, Column, Reader, Tint};
@@ -40,9 +41,8 @@ pub(crate) async fn run(verb: RobotsVerb, settings: Settings) -> Result<Exit, Fa
     if unreadable > 0 {
         let said = phrase!(
             "{entries} no readable id and cannot be listed; give the platform's support the time of this request",
-            "{n} 个机器人没有可读的 ID，无法列出；请向平台客服提供本次请求的时间",
-            entries = count(unreadable as u64, "robot has", "robots have"),
-            n = unreadable,
+            "{entries}没有可读的 ID，无法列出；请向平台客服提供本次请求的时间",
+            entries = Noun::new("robot has", "robots have", "个机器人").count(unreadable as u64),
         );
         return Err(Failure::new(Exit::Incomplete, said));
     }
@@ -63,7 +63,7 @@ async fn states(
             caution!(
                 warnings::STATES_NOT_OFFERED,
                 "the platform does not offer the states of robots; ENABLED is not known",
-                "平台不提供机器人状态；ENABLED 未知",
+                "平台不提供机器人状态；“启用”（ENABLED）未知",
             );
             (BTreeMap::new(), None)
         }
@@ -89,11 +89,7 @@ fn failure(what: Text, error: &SendError) -> Failure {
         return Failure::new(Exit::Refused, message);
     }
     match error.is_refusal() {
-        true => {
-            let why = refusal(error);
-            let said = phrase!("{what}: {why}", "{what}：{why}", what = what, why = why);
-            Failure::new(Exit::Refused, said)
-        }
+        true => Failure::new(Exit::Refused, Phrase::about(what, refusal(error))),
         false if error.is_retryable() => {
             let said = phrase!(
                 "{why}; try again, or check {name}",
@@ -132,7 +128,7 @@ struct Line<'a> {
     r#type: &'static str,
     robot_id: &'a str,
     name: &'a str,
-    kind: &'static str,
+    kind: Text,
     is_online: Option<bool>,
     enabled: Option<bool>,
     last_complete: Option<&'a LastList>,
@@ -144,12 +140,7 @@ impl<'a> Line<'a> {
             r#type: "robot",
             robot_id: robot.robot_id.as_str(),
             name: &robot.name,
-            kind: match robot.kind {
-                RobotKind::Host => "host",
-                RobotKind::Platform => "platform",
-                RobotKind::Both => "both",
-                _ => "other",
-            },
+            kind: kind(robot.kind),
             // The state is younger than the list.
             is_online: state.is_online.or(robot.is_online),
             enabled: state.enabled,
@@ -168,7 +159,7 @@ impl<'a> Line<'a> {
             enabled,
             Cell::of(list.and_then(|it| it.accounts)),
             Cell::of(list.and_then(|it| it.started.as_ref())),
-            Cell::of(list.and_then(|it| it.age_s).map(age)),
+            Cell::new(list.and_then(|it| it.age_s).map(age).unwrap_or_default()),
             Cell::of(list.map(|it| &it.mark_id)),
             Cell::new(self.name),
         ]
@@ -176,7 +167,8 @@ impl<'a> Line<'a> {
 }
 
 fn flag(is: Option<bool>) -> Cell {
-    Cell::of(is.map(|it| if it { "yes" } else { "no" }))
+    let word = |it| if it { phrase!("yes", "是") } else { phrase!("no", "否") };
+    Cell::new(is.map(word).unwrap_or_default())
 }
 
 fn well(is: bool) -> Tint {
@@ -184,25 +176,26 @@ fn well(is: bool) -> Tint {
 }
 
 /// An age in its largest unit, in one word.
-fn age(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3_600 => format!("{}min", seconds / 60),
-        3_600..86_400 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
+fn age(seconds: u64) -> Phrase {
+    let (n, unit) = match seconds {
+        0..60 => (seconds, Text::new("s", "秒")),
+        60..3_600 => (seconds / 60, Text::new("min", "分钟")),
+        3_600..86_400 => (seconds / 3_600, Text::new("h", "小时")),
+        _ => (seconds / 86_400, Text::new("d", "天")),
+    };
+    phrase!("{n}{unit}", "{n} {unit}", n = n, unit = unit)
 }
 
 const COLUMNS: [Column; 9] = [
-    Column::text("ROBOT", 0, 8),
-    Column::word("KIND", 6),
-    Column::word("ONLINE", 4),
-    Column::word("ENABLED", 5),
-    Column::number("CUSTOMERS", 2),
-    Column::word("LAST-LIST", 8),
-    Column::number("AGE", 1),
-    Column::text("MARK", 7, 14),
-    Column::text("NAME", 3, 12),
+    Column::text(table::ROBOT, 0, 8),
+    Column::word(table::KIND, 6),
+    Column::word(Text::new("ONLINE", "在线"), 4),
+    Column::word(Text::new("ENABLED", "启用"), 5),
+    Column::number(table::CUSTOMERS, 2),
+    Column::word(Text::new("LAST-LIST", "最近列表"), 8),
+    Column::number(Text::new("AGE", "距今"), 1),
+    Column::text(table::MARK, 7, 14),
+    Column::text(table::NAME, 3, 12),
 ];
 
 fn print(lines: &[Line<'_>], json: bool) {
@@ -223,6 +216,8 @@ fn print(lines: &[Line<'_>], json: bool) {
 
 #[cfg(test)]
 mod tests {
+    use qopen::http::RobotKind;
+
     use super::*;
 
     #[test]
@@ -237,11 +232,11 @@ mod tests {
             list("0193ab12-34cd-7000-8000-000000000001", 59, 3),
             list("manual", 90_000 * 40, 1_234_567),
         ];
-        let line = |robot_id, name, kind, is_online, enabled, last_complete| Line {
+        let line = |robot_id, name, of, is_online, enabled, last_complete| Line {
             r#type: "robot",
             robot_id,
             name,
-            kind,
+            kind: kind(of),
             is_online,
             enabled,
             last_complete,
@@ -249,23 +244,19 @@ mod tests {
         let (yes, no) = (Some(true), Some(false));
         let long = "a very long name ".repeat(20);
         let lines = [
-            line("r1", "客服小王", "host", yes, yes, Some(&lists[0])),
+            line("r1", "客服小王", RobotKind::Host, yes, yes, Some(&lists[0])),
             line(
                 "wo-robot-客服小王的机器人",
                 "odd\u{1b}[31m\nname",
-                "both",
+                RobotKind::Both,
                 no,
                 yes,
                 Some(&lists[1]),
             ),
-            line("p1", "", "platform", None, no, None),
-            line("r3", &long, "other", None, None, None),
+            line("p1", "", RobotKind::Platform, None, no, None),
+            line("r3", &long, RobotKind::Platform, None, None, None),
         ];
         let rows: Vec<_> = lines.iter().map(Line::row).collect();
-        let readers = [40, 80, 120].map(Reader::Terminal).into_iter().chain([Reader::Program]);
-        let text: Vec<_> = readers
-            .map(|reader| format!("{reader:?}\n{}", table::render(&COLUMNS, &rows, reader, false)))
-            .collect();
-        insta::assert_snapshot!(text.join("\n"));
+        insta::assert_snapshot!(table::for_each_reader(&COLUMNS, &rows));
     }
 }

@@ -7,8 +7,8 @@ use qopen::types::RobotId;
 use zeroize::Zeroizing;
 
 use crate::args::PullArgs;
-use crate::exit::Failure;
-use crate::lang::{Phrase, phrase};
+use crate::exit::{Failure, chained};
+use crate::lang::{Phrase, Text, phrase};
 use crate::say::caution;
 use crate::topics::warnings;
 use crate::values::{is_space, text_file, trim};
@@ -60,7 +60,7 @@ fn in_file(file: &Path) -> Result<Vec<RobotId>, Failure> {
     );
     let bytes = std::fs::read(file).map_err(|error| Failure::usage_of(&what, &error))?;
     let text = text_file::decode(Zeroizing::new(bytes));
-    let robots = text.and_then(|text| Ok(parse(&text)?));
+    let robots = text.and_then(|text| parse(&text));
     robots.map_err(|reason| {
         Failure::usage(phrase!(
             "{what} (from --robots-file): {reason}\n  example: one id a line, # before a comment",
@@ -72,48 +72,63 @@ fn in_file(file: &Path) -> Result<Vec<RobotId>, Failure> {
 }
 
 /// Parses a single id.
-pub(crate) fn one(text: &str) -> Result<RobotId, String> {
+pub(crate) fn one(text: &str) -> Result<RobotId, Phrase> {
     visible(text)?;
-    RobotId::new(text).map_err(|error| error.to_string())
+    RobotId::new(text).map_err(|error| chained("", &error))
 }
 
 /// Parses an id of a list, in which a separator is a mistake. `each` says how to write a list.
-pub(crate) fn listed(text: &str, each: &str) -> Result<RobotId, String> {
+pub(crate) fn listed(text: &str, each: Text) -> Result<RobotId, Phrase> {
     let text = trim(text);
     if text.contains(SEPARATORS) {
-        return Err(format!("it has a comma or a semicolon; {each}"));
+        return Err(phrase!(
+            "it has a comma or a semicolon; {each}",
+            "其中有逗号或分号；{each}",
+            each = each,
+        ));
     }
     if text.contains(is_space) {
-        return Err(format!("it has a space inside; {each}"));
+        return Err(phrase!("it has a space inside; {each}", "其中有空格；{each}", each = each,));
     }
     if text.starts_with(['"', '\'', '“', '[', '{']) {
-        return Err("it begins with a quote or a bracket; write the bare id".to_owned());
+        return Err(phrase!(
+            "it begins with a quote or a bracket; write the bare id",
+            "以引号或括号开头；请直接写 ID",
+        ));
     }
-    RobotId::new(text).map_err(|error| error.to_string())
+    RobotId::new(text).map_err(|error| chained("", &error))
 }
 
 /// Refuses an id with invisible characters, which looks like another id.
-pub(crate) fn visible(id: &str) -> Result<(), String> {
-    let what = if trim(id) != id {
-        "it begins or ends with a space or an invisible character; remove that"
-    } else if id.contains(|it: char| is_space(it) && it != ' ') {
-        "it has an invisible character inside; type it again"
-    } else {
-        return Ok(());
-    };
-    Err(what.to_owned())
+pub(crate) fn visible(id: &str) -> Result<(), Phrase> {
+    if trim(id) != id {
+        return Err(phrase!(
+            "it begins or ends with a space or an invisible character; remove that",
+            "首尾有空格或不可见的字符；请去掉",
+        ));
+    }
+    match id.contains(|it: char| is_space(it) && it != ' ') {
+        true => Err(phrase!(
+            "it has an invisible character inside; type it again",
+            "其中有不可见的字符；请重新输入",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Reads one id per line.
-fn parse(text: &str) -> Result<Vec<RobotId>, String> {
+fn parse(text: &str) -> Result<Vec<RobotId>, Phrase> {
+    let each = Text::new("write each id on a line of its own", "请每行写一个 ID");
     let mut robots = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let name = trim(line.split('#').next().unwrap_or_default());
         if name.is_empty() {
             continue;
         }
-        let robot = listed(name, "write each id on a line of its own");
-        robots.push(robot.map_err(|why| format!("line {}: {why}", at + 1))?);
+        let robot = listed(name, each).map_err(|why| {
+            phrase!("line {line}: {why}", "第 {line} 行：{why}", line = at + 1, why = why)
+        });
+        robots.push(robot?);
     }
     Ok(robots)
 }
@@ -138,7 +153,8 @@ mod tests {
             ("a\u{7}b", "line 1: an identifier cannot contain control"),
         ] {
             let error = parse(text).expect_err(text);
-            assert!(error.starts_with(reason), "{text:?}: {error}");
+            assert!(error.english().starts_with(reason), "{text:?}: {error:?}");
+            error.assert_chinese();
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Tables on standard output: columns that fit a terminal, and whole fields for programs.
 //!
-//! A program gets one line per row with a tab between fields, so that `awk` and `cut` find each field. Columns
-//! with texts that may have spaces are the last ones.
+//! A program gets one line per row with a tab between fields, so that `awk` and `cut` find each field, and English
+//! whatever the language. Columns with texts that may have spaces are the last ones.
 
 use std::io::IsTerminal as _;
 
 use console::{Style, Term, measure_text_width};
 
-use crate::say::{self, flat};
+use crate::lang::{self, Lang, Phrase, Text};
+use crate::say::{self, answer, flat};
 use crate::terminal;
 
 /// Columns between two cells.
@@ -19,10 +20,17 @@ const NOTHING: &str = "-";
 /// Characters of a cell that are measured for a terminal, at most.
 const MOST: usize = 300;
 
+/// Titles of several tables.
+pub(crate) const ROBOT: Text = Text::new("ROBOT", "机器人");
+pub(crate) const NAME: Text = Text::new("NAME", "名称");
+pub(crate) const KIND: Text = Text::new("KIND", "类型");
+pub(crate) const MARK: Text = Text::new("MARK", "标记");
+pub(crate) const CUSTOMERS: Text = Text::new("CUSTOMERS", "客户数");
+
 /// A column of a table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
-    title: &'static str,
+    title: Text,
     /// The width to which a narrow terminal may cut the cells. `None` for cells that are never cut.
     least: Option<usize>,
     /// Columns of a greater rank leave a narrow terminal first. A column of rank 0 stays.
@@ -32,17 +40,17 @@ pub(crate) struct Column {
 
 impl Column {
     /// A column of texts that are never cut.
-    pub(crate) const fn word(title: &'static str, rank: u8) -> Self {
+    pub(crate) const fn word(title: Text, rank: u8) -> Self {
         Self { title, least: None, rank, is_number: false }
     }
 
     /// A column of numbers, which are never cut.
-    pub(crate) const fn number(title: &'static str, rank: u8) -> Self {
+    pub(crate) const fn number(title: Text, rank: u8) -> Self {
         Self { title, least: None, rank, is_number: true }
     }
 
     /// A column of texts that may be cut to `least` columns.
-    pub(crate) const fn text(title: &'static str, rank: u8, least: usize) -> Self {
+    pub(crate) const fn text(title: Text, rank: u8, least: usize) -> Self {
         Self { title, least: Some(least), rank, is_number: false }
     }
 }
@@ -58,15 +66,15 @@ pub(crate) enum Tint {
 /// A cell. Its text may come from outside.
 #[derive(Clone, Debug)]
 pub(crate) struct Cell {
-    text: String,
+    text: Phrase,
     tint: Option<Tint>,
 }
 
 impl Cell {
     /// A cell with that text on one line, `-` if it is empty.
-    pub(crate) fn new(text: impl AsRef<str>) -> Self {
-        let text = flat(text.as_ref());
-        let text = if text.trim().is_empty() { NOTHING.to_owned() } else { text };
+    pub(crate) fn new(text: impl Into<Phrase>) -> Self {
+        let text = text.into().map(flat);
+        let text = if text.english().trim().is_empty() { NOTHING.into() } else { text };
         Self { text, tint: None }
     }
 
@@ -83,25 +91,38 @@ impl Cell {
 /// The reader of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reader {
-    /// A pipe or a file: nothing is cut.
+    /// A pipe or a file: nothing is cut, and every text is English.
     Program,
-    /// A terminal of that many columns.
-    Terminal(usize),
+    /// A terminal of that many columns, in that language.
+    Terminal(usize, Lang),
 }
 
 impl Reader {
     /// A person at the terminal of standard error.
     pub(crate) fn of_stderr() -> Self {
-        Self::Terminal(terminal::columns(&Term::stderr()))
+        Self::Terminal(terminal::columns(&Term::stderr()), lang::chosen())
     }
 
     /// The reader of standard output.
     pub(crate) fn of_stdout() -> Self {
         match std::io::stdout().is_terminal() {
-            true => Self::Terminal(terminal::columns(&Term::stdout())),
+            true => Self::Terminal(terminal::columns(&Term::stdout()), lang::chosen()),
             false => Self::Program,
         }
     }
+
+    /// The language of every text for this reader.
+    fn lang(self) -> Lang {
+        match self {
+            Self::Program => Lang::En,
+            Self::Terminal(_, lang) => lang,
+        }
+    }
+}
+
+/// Prints a sentence on standard output: in English for a program, at a terminal in the language of the process.
+pub(crate) fn line(sentence: &Phrase) {
+    answer!("{}", sentence.of(Reader::of_stdout().lang()));
 }
 
 /// Prints a table with its titles.
@@ -118,26 +139,27 @@ pub(crate) fn render<const N: usize>(
     reader: Reader,
     coloured: bool,
 ) -> String {
+    let lang = reader.lang();
     let titles: [Cell; N] = columns.map(|it| Cell::new(it.title));
     let widths: Vec<Option<usize>> = match reader {
         Reader::Program => vec![None; N],
-        Reader::Terminal(width) => fit(columns, rows, width),
+        Reader::Terminal(width, _) => fit(columns, rows, width, lang),
     };
     let mut text = String::new();
     for (at, row) in std::iter::once(&titles).chain(rows).enumerate() {
         let style = |cell: &Cell| style(cell, at == 0).filter(|_| coloured);
         match reader {
             Reader::Program => {
-                let cells = row.iter().map(|cell| painted(&cell.text, style(cell)));
+                let cells = row.iter().map(|cell| painted(cell.text.of(lang), style(cell)));
                 text.push_str(&cells.collect::<Vec<_>>().join("\t"));
             }
-            Reader::Terminal(_) => {
+            Reader::Terminal(..) => {
                 let shown = row.iter().zip(columns).zip(&widths);
                 let shown =
                     shown.filter_map(|((cell, column), width)| Some((cell, column, (*width)?)));
                 let shown: Vec<_> = shown.collect();
                 for (at, (cell, column, width)) in shown.iter().enumerate() {
-                    let cut = cut(&cell.text, *width);
+                    let cut = cut(cell.text.of(lang), *width);
                     let space = " ".repeat(width.saturating_sub(measure_text_width(&cut)));
                     let is_last = at + 1 == shown.len();
                     let (before, after) = match (column.is_number, is_last) {
@@ -182,10 +204,11 @@ fn fit<const N: usize>(
     columns: &[Column; N],
     rows: &[[Cell; N]],
     width: usize,
+    lang: Lang,
 ) -> Vec<Option<usize>> {
     let natural = |at: usize| {
-        let cells = rows.iter().map(|row| measured(&row[at].text));
-        cells.chain([measure_text_width(columns[at].title)]).max().unwrap_or_default()
+        let cells = rows.iter().map(|row| measured(row[at].text.of(lang)));
+        cells.chain([measure_text_width(columns[at].title.of(lang))]).max().unwrap_or_default()
     };
     let mut widths: Vec<Option<usize>> = (0..N).map(|at| Some(natural(at))).collect();
     let narrowest = |at: usize, it: usize| columns[at].least.map_or(it, |least| it.min(least));
@@ -195,7 +218,7 @@ fn fit<const N: usize>(
         sum + GAP * cells.saturating_sub(1)
     };
     // Columns without any value leave before the others.
-    let is_empty = |at: usize| rows.iter().all(|row| row[at].text == NOTHING);
+    let is_empty = |at: usize| rows.iter().all(|row| row[at].text.english() == NOTHING);
     while total(&widths, &narrowest) > width {
         let leaving = (0..N).filter(|at| widths[*at].is_some() && columns[*at].rank > 0);
         match leaving.max_by_key(|at| (is_empty(*at), columns[*at].rank)) {
@@ -247,6 +270,16 @@ fn cut(text: &str, width: usize) -> String {
     format!("{}…", &text[..end])
 }
 
+/// A table for a program, and at terminals of three widths in both languages.
+#[cfg(test)]
+pub(crate) fn for_each_reader<const N: usize>(columns: &[Column; N], rows: &[[Cell; N]]) -> String {
+    let terminals = [Lang::En, Lang::Zh]
+        .map(|lang| [40, 80, 120].map(|columns| Reader::Terminal(columns, lang)));
+    let readers = [Reader::Program].into_iter().chain(terminals.into_iter().flatten());
+    let shown = |reader| format!("{reader:?}\n{}", render(columns, rows, reader, false));
+    readers.map(shown).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -254,14 +287,15 @@ mod tests {
     use super::*;
 
     const COLUMNS: [Column; 4] = [
-        Column::text("MARK", 0, 6),
-        Column::number("CUSTOMERS", 2),
-        Column::word("STATE", 1),
-        Column::text("NAME", 3, 8),
+        Column::text(Text::new("MARK", "标记"), 0, 6),
+        Column::number(Text::new("CUSTOMERS", "客户数"), 2),
+        Column::word(Text::new("STATE", "状态"), 1),
+        Column::text(Text::new("NAME", "名称"), 3, 8),
     ];
 
     fn row(mark: &str, customers: &str, state: &str, name: &str) -> [Cell; 4] {
         let tint = (state == "held").then_some(Tint::Doubtful);
+        let state = Phrase::new(state, if state == "held" { "被拦下" } else { state });
         [Cell::new(mark), Cell::new(customers), Cell::new(state).tinted(tint), Cell::new(name)]
     }
 
@@ -286,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_terminal_gets_what_fits() {
-        let of = |width| render(&COLUMNS, &rows(), Reader::Terminal(width), false);
+        let of = |width| render(&COLUMNS, &rows(), Reader::Terminal(width, Lang::En), false);
         assert_eq!(
             of(80),
             "MARK                CUSTOMERS  STATE     NAME\n\
@@ -312,10 +346,22 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_gets_its_language_and_a_program_english() {
+        let of = |reader| render(&COLUMNS, &rows()[1..], reader, false);
+        assert_eq!(
+            of(Reader::Terminal(80, Lang::Zh)),
+            "标记  客户数  状态    名称\n\
+             m          3  被拦下  odd\\u001b[31m name \n\
+             -          -  -       -\n"
+        );
+        assert!(of(Reader::Program).is_ascii());
+    }
+
+    #[test]
     fn colours_are_around_cells_and_take_no_columns() {
-        let coloured = render(&COLUMNS, &rows(), Reader::Terminal(40), true);
+        let coloured = render(&COLUMNS, &rows(), Reader::Terminal(40, Lang::En), true);
         assert!(coloured.contains("\u{1b}[33mheld\u{1b}[0m      odd"), "{coloured:?}");
-        let plain = render(&COLUMNS, &rows(), Reader::Terminal(40), false);
+        let plain = render(&COLUMNS, &rows(), Reader::Terminal(40, Lang::En), false);
         assert_eq!(console::strip_ansi_codes(&coloured), plain);
     }
 
@@ -326,10 +372,12 @@ mod tests {
             width in 1_usize..150,
         ) {
             let rows: Vec<_> = cells.iter().map(|row| row.clone().map(Cell::new)).collect();
-            let text = render(&COLUMNS, &rows, Reader::Terminal(width), false);
-            prop_assert_eq!(text.matches('\n').count(), rows.len() + 1);
-            for line in text.lines() {
-                prop_assert!(measure_text_width(line) <= width, "{}: {:?}", width, line);
+            for lang in [Lang::En, Lang::Zh] {
+                let text = render(&COLUMNS, &rows, Reader::Terminal(width, lang), false);
+                prop_assert_eq!(text.matches('\n').count(), rows.len() + 1);
+                for line in text.lines() {
+                    prop_assert!(measure_text_width(line) <= width, "{}: {:?}", width, line);
+                }
             }
             let fields = render(&COLUMNS, &rows, Reader::Program, false);
             for line in fields.lines() {

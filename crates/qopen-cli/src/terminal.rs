@@ -7,7 +7,6 @@ use std::sync::OnceLock;
 use clap::{ColorChoice, ValueEnum};
 
 use crate::lang::{Lang, Phrase, phrase};
-
 use crate::say;
 
 /// The form of each line on standard error.

@@ -1,14 +1,14 @@
 //! Time zones by name, from the environment, and from the system.
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::{self, TimeZone, TimeZoneDatabase};
 
-use crate::exit::chain;
+use crate::exit::chained;
+use crate::lang::{Phrase, Text, phrase};
 
 /// The folder of zone files, unless `TZDIR` names another.
 const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
@@ -27,19 +27,20 @@ const LARGEST: u64 = 1 << 20;
 pub(crate) struct Zone {
     pub(crate) zone: TimeZone,
     name: String,
-    origin: String,
-}
-
-impl fmt::Display for Zone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.name, self.origin)
-    }
+    /// Why it is this zone.
+    origin: Phrase,
 }
 
 impl Zone {
     /// UTC, for a reason.
-    pub(crate) fn utc(origin: &str) -> Self {
-        Self { zone: TimeZone::UTC, name: "UTC".to_owned(), origin: origin.to_owned() }
+    pub(crate) fn utc(origin: impl Into<Phrase>) -> Self {
+        Self { zone: TimeZone::UTC, name: "UTC".to_owned(), origin: origin.into() }
+    }
+
+    /// The name and the origin.
+    pub(crate) fn in_words(&self) -> Phrase {
+        let Self { name, origin, .. } = self;
+        phrase!("{name}, {origin}", "{name}，{origin}", name = name, origin = origin)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -47,7 +48,7 @@ impl Zone {
     }
 
     /// Like [`named`](Self::named), without names that mean the opposite of what they suggest.
-    pub(crate) fn of_setting(name: &str, origin: &str) -> Result<Self, String> {
+    pub(crate) fn of_setting(name: &str, origin: impl Into<Phrase>) -> Result<Self, Phrase> {
         let is_reversed = |prefix: &str| {
             let rest = name.get(prefix.len()..).filter(|_| name.starts_with(prefix));
             rest.is_some_and(|rest| {
@@ -55,8 +56,10 @@ impl Zone {
             })
         };
         if is_reversed("UTC") || is_reversed("GMT") {
-            return Err(format!(
-                "{name:?} counts hours west of Greenwich, as POSIX does; name a place instead"
+            return Err(phrase!(
+                "{name} counts hours west of Greenwich, as POSIX does; name a place instead",
+                "{name} 按 POSIX 从格林威治向西计算小时；请改用地名",
+                name = format!("{name:?}"),
             ));
         }
         Self::named(name, origin)
@@ -66,10 +69,10 @@ impl Zone {
     ///
     /// # Errors
     /// There is no such zone.
-    pub(crate) fn named(name: &str, origin: &str) -> Result<Self, String> {
+    pub(crate) fn named(name: &str, origin: impl Into<Phrase>) -> Result<Self, Phrase> {
         let zone = Database::of(std::env::var_os("TZDIR").as_deref())?.named(name)?;
         let name = zone.iana_name().unwrap_or(name).to_owned();
-        Ok(Self { zone, name, origin: format!("from {origin}") })
+        Ok(Self { zone, name, origin: from(origin) })
     }
 
     /// The name for headers of lists. A zone without a name that has one offset is named by it.
@@ -91,18 +94,25 @@ impl Zone {
     ///
     /// # Errors
     /// One of them exists and cannot be used.
-    pub(crate) fn system() -> Result<Self, String> {
-        let of_tz = |why: String| format!("the time zone from TZ cannot be used: {why}");
+    pub(crate) fn system() -> Result<Self, Phrase> {
+        let of_tz = |why: Phrase| {
+            let what = phrase!("the time zone from TZ cannot be used", "TZ 中的时区无法使用");
+            Phrase::about(what, why)
+        };
         match std::env::var_os("TZ") {
             Some(name) if name.is_empty() => {
-                let (name, origin) = ("UTC".to_owned(), "because TZ is empty".to_owned());
-                Ok(Self { zone: TimeZone::UTC, name, origin })
+                Ok(Self::utc(Text::new("because TZ is empty", "因为 TZ 为空")))
             }
             Some(name) => {
-                let name = name.to_str().ok_or_else(|| of_tz(format!("{name:?} is not UTF-8")))?;
+                let name = name.to_str().ok_or_else(|| {
+                    let name = format!("{name:?}");
+                    of_tz(phrase!("{name} is not UTF-8", "{name} 不是 UTF-8", name = name))
+                })?;
                 Self::named(name, "TZ").map_err(|why| {
-                    of_tz(format!(
-                        "{why}\n  example: TZ='Asia/Shanghai', or QOPEN_TIME_ZONE='Asia/Shanghai'"
+                    of_tz(phrase!(
+                        "{why}\n  example: TZ='Asia/Shanghai', or QOPEN_TIME_ZONE='Asia/Shanghai'",
+                        "{why}\n  示例：TZ='Asia/Shanghai'，或 QOPEN_TIME_ZONE='Asia/Shanghai'",
+                        why = why,
                     ))
                 })
             }
@@ -111,19 +121,25 @@ impl Zone {
     }
 
     #[cfg(unix)]
-    fn of_localtime(path: &Path) -> Result<Self, String> {
+    fn of_localtime(path: &Path) -> Result<Self, Phrase> {
         let shown = path.display();
-        let wrong = |why: String| {
-            format!(
-                "the time zone from {shown} cannot be used: {why}\n  example: QOPEN_TIME_ZONE='Asia/Shanghai'"
+        let wrong = |why: Phrase| {
+            phrase!(
+                "the time zone from {file} cannot be used: {why}\n  example: QOPEN_TIME_ZONE='Asia/Shanghai'",
+                "{file} 中的时区无法使用：{why}\n  示例：QOPEN_TIME_ZONE='Asia/Shanghai'",
+                file = shown,
+                why = why,
             )
         };
-        let origin = format!("from {shown}");
+        let origin = from(shown.to_string());
         let target = match std::fs::read_link(path) {
             Ok(target) => Some(target),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let origin = format!("because neither TZ nor {shown} is there; see time_zone");
-                return Ok(Self { zone: TimeZone::UTC, name: "UTC".to_owned(), origin });
+                return Ok(Self::utc(phrase!(
+                    "because neither TZ nor {file} is there; see time_zone",
+                    "因为既没有 TZ，也没有 {file}；参见 time_zone",
+                    file = shown,
+                )));
             }
             // A file that is no link.
             Err(_) => None,
@@ -138,24 +154,35 @@ impl Zone {
         let zone = match from_file(path) {
             Err(Unread::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 let target = target.unwrap_or_default();
-                let missing = format!("{} does not exist; install tzdata", target.display());
-                return Err(wrong(missing));
+                return Err(wrong(phrase!(
+                    "{target} does not exist; install tzdata",
+                    "{target} 不存在；请安装 tzdata",
+                    target = target.display(),
+                )));
             }
-            zone => zone.map_err(|unread| wrong(unread.to_string()))?,
+            zone => zone.map_err(|unread| wrong(unread.in_words()))?,
         };
         let name = name.unwrap_or(LOCAL).to_owned();
         Ok(Self { zone, name, origin })
     }
 
     #[cfg(not(unix))]
-    fn of_localtime(_: &Path) -> Result<Self, String> {
+    fn of_localtime(_: &Path) -> Result<Self, Phrase> {
         let zone = TimeZone::try_system().map_err(|error| {
-            let why = chain("the system's time zone cannot be found", &error);
-            format!("{why}\n  example: QOPEN_TIME_ZONE='Asia/Shanghai'")
+            let what = Text::new("the system's time zone cannot be found", "找不到系统的时区");
+            phrase!(
+                "{why}\n  example: QOPEN_TIME_ZONE='Asia/Shanghai'",
+                "{why}\n  示例：QOPEN_TIME_ZONE='Asia/Shanghai'",
+                why = chained(what, &error),
+            )
         })?;
         let name = zone.iana_name().unwrap_or(LOCAL).to_owned();
-        Ok(Self { zone, name, origin: "from the system".to_owned() })
+        Ok(Self { zone, name, origin: from(Text::new("the system", "系统")) })
     }
+}
+
+fn from(origin: impl Into<Phrase>) -> Phrase {
+    phrase!("from {origin}", "来自 {origin}", origin = origin.into())
 }
 
 /// The database of time zones.
@@ -166,7 +193,7 @@ struct Database {
 
 impl Database {
     /// Returns the database in a folder, or the system's without a folder.
-    fn of(folder: Option<&OsStr>) -> Result<Self, String> {
+    fn of(folder: Option<&OsStr>) -> Result<Self, Phrase> {
         let Some(folder) = folder.filter(|it| !it.is_empty()) else {
             // Zone files may have changed since they were read.
             tz::db().reset();
@@ -177,19 +204,28 @@ impl Database {
         };
         let folder = PathBuf::from(folder);
         let zones = TimeZoneDatabase::from_dir(&folder).map_err(|error| {
-            let what = format!("TZDIR={} has no zone file", folder.display());
-            format!("{}; unset TZDIR, or install tzdata", chain(&what, &error))
+            let what = phrase!(
+                "TZDIR={folder} has no zone file",
+                "TZDIR={folder} 中没有时区文件",
+                folder = folder.display(),
+            );
+            phrase!(
+                "{why}; unset TZDIR, or install tzdata",
+                "{why}；请取消 TZDIR，或安装 tzdata",
+                why = chained(what, &error),
+            )
         })?;
         Ok(Self { zones, folders: vec![folder] })
     }
 
-    fn named(&self, name: &str) -> Result<TimeZone, String> {
+    fn named(&self, name: &str) -> Result<TimeZone, Phrase> {
         let bare = name.strip_prefix(':').unwrap_or(name);
         if bare.starts_with('/') {
             if let Some(zone) = in_zoneinfo(bare).and_then(|it| self.zones.get(it).ok()) {
                 return Ok(zone);
             }
-            return from_file(Path::new(bare)).map_err(|error| format!("{name:?}: {error}"));
+            return from_file(Path::new(bare))
+                .map_err(|unread| Phrase::about(format!("{name:?}"), unread.in_words()));
         }
         if let Ok(zone) = self.zones.get(bare)
             && !zone.is_unknown()
@@ -200,14 +236,24 @@ impl Database {
             return Ok(zone);
         }
         let file = self.folders.iter().map(|it| it.join(bare)).find(|it| it.is_file());
+        let name = format!("{name:?}");
         Err(match file {
-            Some(file) => format!("{name:?}: {} is not a zone file, or damaged", file.display()),
-            None if self.zones.available().next().is_none() => {
-                format!("{name:?}: this machine has no database of time zones; install tzdata")
-            }
-            None => {
-                format!("{name:?} is not the name of a time zone, such as Asia/Shanghai or UTC")
-            }
+            Some(file) => phrase!(
+                "{name}: {file} is not a zone file, or damaged",
+                "{name}：{file} 不是时区文件，或已损坏",
+                name = name,
+                file = file.display(),
+            ),
+            None if self.zones.available().next().is_none() => phrase!(
+                "{name}: this machine has no database of time zones; install tzdata",
+                "{name}：本机没有时区数据库；请安装 tzdata",
+                name = name,
+            ),
+            None => phrase!(
+                "{name} is not the name of a time zone, such as Asia/Shanghai or UTC",
+                "{name} 不是时区名称，例如 Asia/Shanghai 或 UTC",
+                name = name,
+            ),
         })
     }
 }
@@ -223,13 +269,19 @@ enum Unread {
     Damaged(jiff::Error),
 }
 
-impl fmt::Display for Unread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Unread {
+    fn in_words(&self) -> Phrase {
         match self {
-            Self::Io(error) => write!(f, "the file cannot be read: {error}"),
-            Self::Damaged(error) => {
-                f.write_str(&chain("the file is not a zone file, or damaged", error))
+            Self::Io(error) => {
+                chained(Text::new("the file cannot be read", "无法读取该文件"), error)
             }
+            Self::Damaged(error) => chained(
+                Text::new(
+                    "the file is not a zone file, or damaged",
+                    "该文件不是时区文件，或已损坏",
+                ),
+                error,
+            ),
         }
     }
 }
@@ -275,20 +327,20 @@ mod tests {
         assert_eq!(hours(&database.named("EST5EDT4,M3.2.0,M11.1.0").unwrap()), -5);
         for name in ["Asia/Beijing", "CST", "CST8CDT", "+08:00", "8", " ", ":", "Etc/Unknown", "\0"]
         {
-            let why = database.named(name).unwrap_err();
+            let why = database.named(name).unwrap_err().english().to_owned();
             assert!(why.contains(&format!("{name:?}")) && why.contains("Asia/Shanghai"), "{why}");
         }
-        let damaged = database.named("Damaged").unwrap_err();
+        let damaged = database.named("Damaged").unwrap_err().english().to_owned();
         assert!(damaged.contains("damaged") && damaged.contains("\"Damaged\""), "{damaged}");
         for path in ["/nowhere/zone", "/"] {
-            assert!(database.named(path).unwrap_err().contains("cannot be read"));
+            assert!(database.named(path).unwrap_err().english().contains("cannot be read"));
         }
     }
 
     #[test]
     fn a_setting_whose_sign_misleads_is_refused() {
         for name in ["UTC+8", "UTC-8", "GMT+8", "UTC-08:00"] {
-            let why = Zone::of_setting(name, "a test").unwrap_err();
+            let why = Zone::of_setting(name, "a test").unwrap_err().english().to_owned();
             assert!(why.contains("west"), "{why}");
         }
         assert!(Zone::of_setting("UTC", "a test").is_ok());
@@ -297,10 +349,10 @@ mod tests {
     #[test]
     fn an_empty_database_is_named() {
         let empty = tempfile::tempdir().unwrap();
-        let why = Database::of(Some(empty.path().as_os_str())).err().unwrap();
+        let why = Database::of(Some(empty.path().as_os_str())).err().unwrap().english().to_owned();
         assert!(why.contains("TZDIR=") && why.contains("tzdata"), "{why}");
         let none = Database { zones: TimeZoneDatabase::none(), folders: Vec::new() };
-        assert!(none.named("Asia/Shanghai").unwrap_err().contains("install tzdata"));
+        assert!(none.named("Asia/Shanghai").unwrap_err().english().contains("install tzdata"));
     }
 
     #[cfg(unix)]
@@ -311,7 +363,7 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         let none = Zone::of_localtime(&at("none")).unwrap();
         assert_eq!(hours(&none.zone), 0);
-        assert!(none.to_string().starts_with("UTC, because neither TZ nor"), "{none}");
+        assert!(none.in_words().english().starts_with("UTC, because neither TZ nor"), "{none:?}");
 
         let copy = Zone::of_localtime(&at("Asia/Shanghai")).unwrap();
         assert_eq!((hours(&copy.zone), copy.name.as_str()), (8, "local time"));
@@ -319,12 +371,12 @@ mod tests {
         assert_eq!(hours(&Zone::of_localtime(&at("link")).unwrap().zone), 8);
 
         symlink("/nowhere/zoneinfo/Asia/Nowhere", at("dangling")).unwrap();
-        let why = Zone::of_localtime(&at("dangling")).unwrap_err();
+        let why = Zone::of_localtime(&at("dangling")).unwrap_err().english().to_owned();
         assert!(
             why.contains("/nowhere/zoneinfo/Asia/Nowhere does not exist; install tzdata"),
             "{why}"
         );
-        let why = Zone::of_localtime(&at("Damaged")).unwrap_err();
+        let why = Zone::of_localtime(&at("Damaged")).unwrap_err().english().to_owned();
         assert!(why.contains("damaged") && why.contains("QOPEN_TIME_ZONE"), "{why}");
     }
 }

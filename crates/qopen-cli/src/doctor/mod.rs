@@ -10,12 +10,14 @@ use qopen::sink::SinkError;
 use qopen::types::Upgrade;
 
 use crate::args::DoctorArgs;
+use crate::causes;
 use crate::database;
 use crate::exit::{Exit, Failure, chained};
 use crate::format::{Asked, Layout, Words};
 use crate::lang::{self, Phrase, Text, phrase};
 use crate::output::Output;
 use crate::output::database::ListDatabase;
+use crate::report::Noun;
 use crate::say::answer;
 use crate::settings::{self, Settings};
 use crate::topics::warnings;
@@ -58,8 +60,8 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
             None => phrase!("base URL and credentials are set", "网关地址与凭据已设置"),
             Some(proxy) => phrase!(
                 "base URL and credentials are set, through {proxy}",
-                "网关地址与凭据已设置，经由 {proxy}",
-                proxy = proxy,
+                "网关地址与凭据已设置，经由{proxy}",
+                proxy = Phrase::new(proxy.to_string(), causes::of_proxy(proxy)),
             ),
         }),
     );
@@ -105,7 +107,7 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
     if settings.get(&settings::TIME_ZONE).is_some() {
         report.check(
             Text::new("time zone", "时区"),
-            settings.time_zone().map(|zone| zone.to_string()),
+            settings.time_zone().map(|zone| zone.in_words()),
         );
     }
     if let Some(out) = args.out.clone() {
@@ -189,8 +191,10 @@ fn control(settings: &Settings) -> Result<Phrase, Failure> {
     };
     let hosts = match hosts.len() {
         0 => Phrase::default(),
-        1 => phrase!(", and 1 more host", "以及另外 1 个主机名"),
-        n => phrase!(", and {n} more hosts", "以及另外 {n} 个主机名", n = n),
+        n => {
+            let more = Noun::new("more host", "more hosts", "个主机名").count(n as u64);
+            phrase!(", and {more}", "以及另外 {more}", more = more)
+        }
     };
     Ok(phrase!(
         "{address}, {with}; answers to loopback and that address{hosts}",

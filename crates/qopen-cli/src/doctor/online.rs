@@ -1,5 +1,6 @@
 //! `qopen doctor --online`: checks at the platform, and the list of what it cannot check.
 
+use std::error::Error;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -8,12 +9,18 @@ use qopen::http::{RetryPolicy, SendError, Sender};
 use tokio::net::{TcpStream, lookup_host};
 
 use super::report::Report;
+use crate::causes::Plain;
 use crate::exit::{Exit, Failure};
-use crate::lang::{Text, phrase};
-use crate::report::refusal;
+use crate::lang::{self, Phrase, Text, phrase};
+use crate::report::{Noun, refusal};
 use crate::say::answer;
 use crate::settings::{ACCESS_TOKEN, BASE_URL, PROXY, Settings};
 use crate::topics::warnings::CLOCK_SKEW;
+
+const PLATFORM: Text = Text::new("platform", "平台");
+const TOKEN: Text = Text::new("access token", "访问令牌");
+const CLOCK: Text = Text::new("clock", "时钟");
+const ADDRESSES: Noun = Noun::new("address", "addresses", "个地址");
 
 /// Time limit for a connection to one address of the platform.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -24,34 +31,77 @@ const SKEW: Duration = Duration::from_secs(60);
 pub(super) async fn run(settings: &Settings, report: &mut Report) {
     let Ok(sender) = settings.sender(|it| it.retry(RetryPolicy::default().attempts(1))) else {
         answer!("");
-        answer!("not checked online: the settings above come first");
+        let said = phrase!(
+            "not checked online: the settings above come first",
+            "未联网检查：请先处理以上设置",
+        );
+        answer!("{}", said.shown());
         return;
     };
     let proxied = is_proxied(settings);
     if !proxied && let Some(url) = settings.text(&BASE_URL) {
-        report.check(Text::new("platform", "平台"), connect(url).await);
+        report.check(PLATFORM, connect(url).await);
     }
     let fixed = settings.get(&ACCESS_TOKEN).is_some();
     if !fixed {
-        report.check(Text::new("access token", "访问令牌"), token(&sender).await);
+        report.check(TOKEN, token(&sender).await);
         if let Some(clock) = sender.last_date().and_then(|it| clock(&it, Timestamp::now())) {
-            answer!("{clock}");
+            answer!("{}", clock.shown());
         }
     }
     answer!("");
-    answer!("not checked:");
+    answer!("{}", Text::new("not checked:", "未检查：").of(lang::chosen()));
+    for (what, why) in not_checked(proxied, fixed) {
+        answer!("  {}", Phrase::about(what, why).shown());
+    }
+}
+
+/// What a check online cannot find, and why.
+fn not_checked(proxied: bool, fixed: bool) -> Vec<(Text, Text)> {
+    let mut all = Vec::new();
     if proxied {
-        answer!("  platform: a direct connection, because a proxy is set");
+        let why = Text::new(
+            "a direct connection, because a proxy is set",
+            "设置了代理，因此不检查直接连接",
+        );
+        all.push((PLATFORM, why));
     }
     if fixed {
-        answer!("  access token: a fixed one is only checked by the first request of a pull");
-        answer!("  clock: only a response of the platform shows its time");
+        let why = Text::new(
+            "a fixed one is only checked by the first request of a pull",
+            "固定的令牌只有在拉取的首个请求时才得到检查",
+        );
+        all.push((TOKEN, why));
+        let why = Text::new(
+            "only a response of the platform shows its time",
+            "只有平台的响应才能显示其时间",
+        );
+        all.push((CLOCK, why));
     }
-    answer!("  robots: `qopen robots list` asks the platform for them, if it offers that");
-    answer!("  callback URL: only a callback shows that the platform reaches this listener");
-    answer!(
-        "  callback token and EncodingAESKey: only a callback shows that they are the console's"
-    );
+    all.extend([
+        (
+            Text::new("robots", "机器人"),
+            Text::new(
+                "`qopen robots list` asks the platform for them, if it offers that",
+                "若平台提供该接口，`qopen robots list` 会向平台查询",
+            ),
+        ),
+        (
+            Text::new("callback URL", "回调地址"),
+            Text::new(
+                "only a callback shows that the platform reaches this listener",
+                "只有收到回调才能表明平台可以到达本监听器",
+            ),
+        ),
+        (
+            Text::new("callback token and EncodingAESKey", "回调令牌与 EncodingAESKey"),
+            Text::new(
+                "only a callback shows that they are the console's",
+                "只有收到回调才能表明它们与平台后台一致",
+            ),
+        ),
+    ]);
+    all
 }
 
 /// Whether requests go through a proxy of the settings or of the environment.
@@ -67,7 +117,7 @@ fn is_proxied(settings: &Settings) -> bool {
 }
 
 /// Connects to the first address that answers, as a request would.
-async fn connect(url: &str) -> Result<String, Failure> {
+async fn connect(url: &str) -> Result<Phrase, Failure> {
     let place = host_and_port(url);
     let what = |verb: Text| {
         phrase!(
@@ -83,21 +133,29 @@ async fn connect(url: &str) -> Result<String, Failure> {
     let addresses: Vec<_> = addresses
         .map_err(|error| Failure::unexpected(what(Text::new("resolved", "解析")), &error))?
         .collect();
-    let mut last = std::io::Error::other("it has no address");
+    let mut last: Box<dyn Error> =
+        Box::new(Plain::new(Text::new("it has no address", "没有对应的地址")));
     for address in &addresses {
         last = match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
             Ok(Ok(_)) => {
-                let (count, took) = (addresses.len(), began.elapsed().as_millis());
-                let many = if count == 1 { "address" } else { "addresses" };
-                return Ok(format!(
-                    "{place} has {count} {many}; {address} answers after {took} ms"
+                return Ok(phrase!(
+                    "{place} has {known}; {address} answers after {ms} ms",
+                    "{place} 有 {known}；{address} 在 {ms} 毫秒后应答",
+                    place = place,
+                    known = ADDRESSES.count(addresses.len() as u64),
+                    address = address,
+                    ms = began.elapsed().as_millis(),
                 ));
             }
-            Ok(Err(error)) => error,
-            Err(_) => std::io::Error::other(format!("no answer within {} s", CONNECT.as_secs())),
+            Ok(Err(error)) => Box::new(error),
+            Err(_) => Box::new(Plain::new(phrase!(
+                "no answer within {s} s",
+                "{s} 秒内没有应答",
+                s = CONNECT.as_secs(),
+            ))),
         };
     }
-    Err(Failure::unexpected(what(Text::new("reached", "连接")), &last))
+    Err(Failure::unexpected(what(Text::new("reached", "连接")), &*last))
 }
 
 /// `HOST:PORT` of a URL that a sender has accepted.
@@ -115,9 +173,12 @@ fn host_and_port(url: &str) -> String {
 }
 
 /// Asks the platform for an access token.
-pub(crate) async fn token(sender: &Sender) -> Result<String, Failure> {
+pub(crate) async fn token(sender: &Sender) -> Result<Phrase, Failure> {
     match sender.check_token().await {
-        Ok(()) => Ok("the platform issued one for app key and secret".to_owned()),
+        Ok(()) => Ok(phrase!(
+            "the platform issued one for app key and secret",
+            "平台已为应用 key 与 secret 签发",
+        )),
         Err(error) => Err(refused(&error)),
     }
 }
@@ -131,19 +192,30 @@ pub(crate) fn refused(error: &SendError) -> Failure {
 }
 
 /// Compares the platform's clock with this one. `None` if the date cannot be read.
-fn clock(date: &str, now: Timestamp) -> Option<String> {
+fn clock(date: &str, now: Timestamp) -> Option<Phrase> {
     let there = rfc2822::parse(date).ok()?.timestamp();
     let difference = there.duration_since(now);
     let (seconds, far) = (difference.as_secs(), difference.unsigned_abs() >= SKEW);
-    let side = if seconds < 0 { "behind" } else { "ahead of" };
-    let (word, hint) = match far {
-        true => ("WARN ", format!("; set this machine's clock by NTP [{}]", CLOCK_SKEW.name)),
-        false => ("ok   ", String::new()),
+    let side = match seconds < 0 {
+        true => Text::new("behind", "慢"),
+        false => Text::new("ahead of", "快"),
     };
-    Some(format!(
-        "{word} clock: the platform's is {} s {side} this one{hint}",
-        seconds.unsigned_abs()
-    ))
+    let said = phrase!(
+        "the platform's is {s} s {side} this one",
+        "平台的时钟比本机{side} {s} 秒",
+        s = seconds.unsigned_abs(),
+        side = side,
+    );
+    let said = Phrase::about(CLOCK, said);
+    Some(match far {
+        true => phrase!(
+            "WARN  {said}; set this machine's clock by NTP [{name}]",
+            "WARN  {said}；请用 NTP 校准本机时钟 [{name}]",
+            said = said,
+            name = CLOCK_SKEW.name,
+        ),
+        false => phrase!("ok    {said}", "ok    {said}", said = said),
+    })
 }
 
 #[cfg(test)]
@@ -169,7 +241,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_far_off_is_warned_of() {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        let say = |date: &str| clock(date, now);
+        let say = |date: &str| clock(date, now).map(|it| it.english().to_owned());
         assert_eq!(
             say("Sun, 01 Mar 2026 12:00:02 GMT").unwrap(),
             "ok    clock: the platform's is 2 s ahead of this one"

@@ -6,6 +6,8 @@ use clap::{Arg, Command, ValueEnum};
 use qopen::sink::Format;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::lang::{Phrase, phrase};
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OutputFormat {
@@ -59,15 +61,20 @@ impl OutputFormat {
     ///
     /// # Errors
     /// The reason, with the known names.
-    pub(crate) fn named(name: &str) -> Result<Self, String> {
+    pub(crate) fn named(name: &str) -> Result<Self, Phrase> {
         Self::from_str(name, false).map_err(|_| match name {
-            PARQUET => PARQUET_BUILD.to_owned(),
+            PARQUET => PARQUET_BUILD.into(),
             name => {
                 // Settings and queries name formats of files, and Singer is none.
                 let files = Self::value_variants().iter().filter(|it| **it != Self::Singer);
                 let known = files.map(|it| format!("`{}`", it.name()));
                 let known = known.collect::<Vec<_>>().join(" or ");
-                format!("{name:?} is not known; give {known}")
+                phrase!(
+                    "{name} is not known; give {known}",
+                    "{name} 未知；请写 {known}",
+                    name = format!("{name:?}"),
+                    known = Phrase::any_of(&known),
+                )
             }
         })
     }
@@ -89,7 +96,8 @@ impl From<OutputFormat> for Format {
 impl<'de> Deserialize<'de> for OutputFormat {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Self::named(&name).map_err(|reason| serde::de::Error::custom(format!("format: {reason}")))
+        Self::named(&name)
+            .map_err(|why| serde::de::Error::custom(format!("format: {}", why.english())))
     }
 }
 

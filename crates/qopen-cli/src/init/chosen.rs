@@ -26,8 +26,7 @@ impl Chosen {
         let wrong =
             |flag: &'static str| move |why: Phrase| Failure::usage(Phrase::about(flag, why));
         let callback_url = args.callback_url.as_deref().map(CallbackUrl::parse).transpose();
-        let robot =
-            args.robot.as_deref().map(|it| robots::one(trim(it)).map_err(Phrase::from)).transpose();
+        let robot = args.robot.as_deref().map(|it| robots::one(trim(it))).transpose();
         Ok(Self {
             callback_url: callback_url.map_err(wrong("--callback-url"))?,
             robot: robot.map_err(wrong("--robot"))?,

@@ -6,7 +6,7 @@ use qopen::types::RobotId;
 use crate::app_robots::{AppRobots, SHOWN, names, not_listed};
 use crate::doctor;
 use crate::exit::{Exit, Failure};
-use crate::lang::{Phrase, phrase};
+use crate::lang::phrase;
 use crate::report::ROBOTS;
 use crate::say::{caution, say, tell};
 use crate::settings::{ACCESS_TOKEN, BASE_URL, Settings};
@@ -85,7 +85,7 @@ pub(super) fn chosen(
             let ids = robots.iter().map(|it| &it.robot_id);
             let ids = match robots.is_empty() {
                 true => phrase!("none", "无"),
-                false => Phrase::same(names(ids, SHOWN)),
+                false => names(ids, SHOWN),
             };
             Err(Failure::usage(phrase!(
                 "--robot: {asked} is no robot of the app that can be pulled; there are: {ids}\n  nothing was written",

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use qopen::http::{Robot, RobotKind};
+use qopen::http::Robot;
 use qopen::types::RobotId;
 
 use super::callback_url::CallbackUrl;
 use super::chosen::{Chosen, check_out, take_path};
 use super::terminal::Terminal;
+use crate::app_robots::kind;
 use crate::exit::Failure;
 use crate::lang::{Phrase, Text, phrase};
 use crate::robots;
@@ -23,10 +24,10 @@ use crate::values::{out, trim};
 const SHOWN: usize = 50;
 
 const COLUMNS: [Column; 4] = [
-    Column::number("NUMBER", 0),
-    Column::text("ROBOT", 0, 8),
-    Column::word("KIND", 1),
-    Column::text("NAME", 2, 12),
+    Column::number(Text::new("NUMBER", "编号"), 0),
+    Column::text(table::ROBOT, 0, 8),
+    Column::word(table::KIND, 1),
+    Column::text(table::NAME, 2, 12),
 ];
 
 /// An interview about what was not given.
@@ -190,16 +191,10 @@ impl Interview<'_> {
 /// Shows robots with their numbers.
 fn show(robots: &[Robot]) {
     let row = |(number, robot): (usize, &Robot)| {
-        let kind = match robot.kind {
-            RobotKind::Host => "host",
-            RobotKind::Platform => "platform",
-            RobotKind::Both => "both",
-            _ => "other",
-        };
         [
             Cell::of(Some(number)),
             Cell::new(robot.robot_id.as_str()),
-            Cell::new(kind),
+            Cell::new(kind(robot.kind)),
             Cell::new(&robot.name),
         ]
     };
@@ -222,7 +217,7 @@ fn robot_of(answer: &str, robots: &[Robot]) -> Result<Option<RobotId>, Phrase> {
     let number = answer.parse::<usize>().ok().and_then(|it| it.checked_sub(1));
     match number.and_then(|at| robots.get(at)) {
         Some(robot) => Ok(Some(robot.robot_id.clone())),
-        None if robots.is_empty() => robots::one(answer).map(Some).map_err(Phrase::from),
+        None if robots.is_empty() => robots::one(answer).map(Some),
         None => Err(phrase!(
             "{answer} is neither the number nor the id of a robot above",
             "{answer} 既不是上面某个机器人的序号，也不是其 ID",

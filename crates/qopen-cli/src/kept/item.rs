@@ -10,10 +10,11 @@ use qopen::{Classified, classify};
 use serde::{Deserialize, Serialize};
 
 use super::pull::{PullName, Resume};
-use crate::exit::{Exit, Failure};
-use crate::lang::THE_JOURNAL;
-use crate::report::count;
-use crate::say::{answer, say};
+use crate::exit::{Exit, Failure, chained};
+use crate::lang::{Phrase, THE_JOURNAL, phrase};
+use crate::report::{BYTES, named};
+use crate::say::{answer, tell};
+use crate::{table, topics};
 
 /// The kind of an item that may be a page.
 pub(crate) const PAGE: &str = "page";
@@ -60,14 +61,28 @@ impl Item {
             answer!("{}", serde_json::to_string(self).unwrap_or_default());
             return;
         }
-        let Self { kind, item, robot_id, mark_id, layer, reason, bytes, .. } = self;
-        let whose = match (robot_id, mark_id) {
-            (Some(robot), Some(mark)) => format!("robot {robot} mark {mark}"),
-            _ if layer == Layer::Lost.as_str() => "of no pull".to_owned(),
-            _ => "of an unknown pull".to_owned(),
+        let whose = match (&self.robot_id, &self.mark_id) {
+            (Some(robot), Some(mark)) => named(robot, mark),
+            _ if self.layer == Layer::Lost.as_str() => phrase!("of no pull", "不属于任何拉取"),
+            _ => phrase!("of an unknown pull", "属于未知的拉取"),
         };
-        let bytes = count(*bytes as u64, "byte", "bytes");
-        answer!("{item}  {kind}  {whose}  {bytes}  {layer}: {reason}");
+        let kind = match &*self.kind {
+            PAGE => phrase!("page", "分页"),
+            ACCOUNT => phrase!("account", "客户"),
+            other => other.into(),
+        };
+        let layer = Layer::ALL.into_iter().find(|it| it.as_str() == self.layer);
+        let layer = layer.map(|it| Phrase::new(it.as_str(), topics::of_layer(it).title.zh));
+        table::line(&phrase!(
+            "{item}  {kind}  {whose}  {bytes}  {layer}: {reason}",
+            "{item}  {kind}  {whose}  {bytes}  {layer}：{reason}",
+            item = self.item,
+            kind = kind,
+            whose = whose,
+            bytes = BYTES.count(self.bytes as u64),
+            layer = layer.unwrap_or_else(|| (&self.layer).into()),
+            reason = self.reason,
+        ));
     }
 }
 
@@ -128,20 +143,31 @@ pub(crate) struct Retried {
 struct Again {
     pub(crate) item: String,
     /// The result in words.
-    what: String,
+    what: Phrase,
 }
 
 impl Retried {
     pub(crate) fn report(&self, hint: Resume) -> Exit {
         let Self { pages, read, items, pulls, accounts } = self;
-        let tell = |it: &Again| say!("qopen: {} {}", it.item, it.what);
-        items.iter().for_each(tell);
+        let again = |it: &Again| {
+            tell!("{item} {what}", "{item}：{what}", item = it.item, what = it.what);
+        };
+        items.iter().for_each(again);
         for pull in pulls {
-            let how = hint.of(&pull.mark_id);
-            answer!("{pull}: pages can be read now; {how} publishes them");
+            table::line(&phrase!(
+                "{pull}: pages can be read now; {how} publishes them",
+                "{pull}：分页现在可以读取；{how} 可发布它们",
+                pull = Phrase::from(pull),
+                how = hint.of(&pull.mark_id),
+            ));
         }
-        say!("qopen: {read} of {pages} pages were read");
-        accounts.iter().for_each(tell);
+        tell!(
+            "{read} of {pages} pages were read",
+            "{pages} 个分页中读取了 {read} 个",
+            read = read,
+            pages = pages,
+        );
+        accounts.iter().for_each(again);
         if read == pages && accounts.is_empty() { Exit::Complete } else { Exit::Incomplete }
     }
 }
@@ -243,37 +269,45 @@ pub(crate) async fn retry(journal: &dyn Store, ring: Option<&Keyring>) -> Result
     }
     retried.pulls = gained.into_iter().collect();
     for item in accounts(journal).await? {
-        let what = format!("still cannot be read: {}", item.reason);
+        let what = still(&item.reason);
         retried.accounts.push(Again { item: name(&item), what });
     }
     Ok(retried)
 }
 
 /// Returns the pulls of an item, and its kind if it is no page, or why it still cannot be read.
-type Read = Result<(Vec<PullId>, Option<String>), String>;
+type Read = Result<(Vec<PullId>, Option<Phrase>), Phrase>;
+
+fn still(why: impl Into<Phrase>) -> Phrase {
+    phrase!("still cannot be read: {why}", "仍无法读取：{why}", why = why.into())
+}
 
 async fn retry_one(
     journal: &dyn Store,
     item: &Quarantined,
     ring: Option<&Keyring>,
 ) -> Result<Read, Failure> {
-    let still = |why: String| Ok(Err(format!("still cannot be read: {why}")));
     let payload = match (item.layer, ring) {
         (Layer::Content, Some(ring)) => {
             match ring.decrypt(&String::from_utf8_lossy(item.payload.as_bytes())) {
                 Ok((payload, _)) => Payload::new(payload),
-                Err(error) => return still(crate::exit::chain("", &error)),
+                Err(error) => return Ok(Err(still(chained("", &error)))),
             }
         }
         (Layer::Content, None) => {
-            return Ok(Err("needs the callback keys to be read".to_owned()));
+            return Ok(Err(phrase!("needs the callback keys to be read", "需要回调密钥才能读取")));
         }
         _ => item.payload.clone(),
     };
     match classify(payload.as_bytes()) {
         Classified::Page(page) => {
             if !journal.knows(&page.pull).await.map_err(|error| failed(&error))? {
-                return still(format!("no pull is known here of {}", page.pull));
+                let why = phrase!(
+                    "no pull is known here of {pull}",
+                    "此处没有 {pull} 的拉取",
+                    pull = Phrase::from(&page.pull),
+                );
+                return Ok(Err(still(why)));
             }
             let record = PageRecord::new(page.pull.clone(), payload);
             journal.append(record).await.map_err(|error| failed(&error))?;
@@ -281,13 +315,22 @@ async fn retry_one(
             pulls.push(page.pull);
             Ok(Ok((pulls, None)))
         }
-        Classified::Unreadable(it) => still(it.reason),
+        Classified::Unreadable(it) => Ok(Err(still(it.reason))),
         // It is readable now, but no page.
         Classified::Other(event_type) if item.layer == Layer::Content => {
             let pulls = let_go(journal, &[item], item.digest(), true).await?;
-            Ok(Ok((pulls, Some(format!("is another event ({event_type})")))))
+            let what = phrase!(
+                "is another event ({event_type})",
+                "是其他事件（{event_type}）",
+                event_type = event_type,
+            );
+            Ok(Ok((pulls, Some(what))))
         }
-        Classified::Other(event_type) => still(format!("another event ({event_type})")),
-        _ => still("an error report, and no page".to_owned()),
+        Classified::Other(event_type) => Ok(Err(still(phrase!(
+            "another event ({event_type})",
+            "其他事件（{event_type}）",
+            event_type = event_type,
+        )))),
+        _ => Ok(Err(still(phrase!("an error report, and no page", "是错误报告，不是分页")))),
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod held;
 pub(crate) mod item;
 pub(crate) mod last;
 pub(crate) mod listed;
+pub(crate) mod note;
 pub(crate) mod pull;
 pub(crate) mod remains;
 pub(crate) mod remote;
@@ -22,7 +23,8 @@ use crate::marks;
 use crate::output::place::Place;
 use crate::settings::Settings;
 use item::{Item, Retried};
-use pull::{Checked, Line, NoteLine, PullName, Resume};
+use note::NoteLine;
+use pull::{Checked, Line, PullName, Resume};
 use remains::Remains;
 use remote::Remote;
 

@@ -1,23 +1,23 @@
-//! A kept pull in a line, and its history.
+//! A kept pull in a line.
 
 use std::fmt;
 use std::net::SocketAddr;
 
-use qopen::journal::{
-    Comparison, EndState, Evidence, Note, Noted, PullId, PullState, Report, Store,
-};
+use qopen::journal::{Comparison, EndState, Evidence, Note, PullId, PullState, Report, Store};
 use qopen::sink::file_name;
 use serde::{Deserialize, Serialize};
 
-use super::held::HeldBecause;
 use super::listed::Listed;
-use crate::app_robots::{SHOWN, names};
 use crate::exit::Failure;
 use crate::journal::{status, time};
-use crate::lang::THE_JOURNAL;
-use crate::report::{compared_in_words, count, in_words, kinds_in_words};
-use crate::say::{answer, one_line};
+use crate::lang::{Phrase, THE_JOURNAL, Text, phrase};
+use crate::report::{CUSTOMERS, PAGES, kinds_in_words, named, states};
+use crate::say::answer;
 use crate::settings::Settings;
+use crate::table;
+
+/// Between the parts of a line.
+pub(crate) const PART: Text = Text::new(", ", "，");
 
 /// The result of a check of the journal.
 #[derive(Debug, Serialize, Deserialize)]
@@ -72,6 +72,12 @@ fn path_of_mark(mark: &str, what: &str) -> String {
     }
 }
 
+impl From<&PullName> for Phrase {
+    fn from(pull: &PullName) -> Self {
+        named(&pull.robot_id, &pull.mark_id)
+    }
+}
+
 /// Formats like a pull's id.
 impl fmt::Display for PullName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,14 +102,18 @@ impl Resume {
         Ok(if settings.journal()?.is_shared() { Self::Request } else { Self::Command })
     }
 
-    pub(crate) fn of(self, mark: &str) -> String {
+    pub(crate) fn of(self, mark: &str) -> Phrase {
         match self {
-            Self::Command => format!("qopen pull --resume {mark}"),
-            Self::Request => format!("POST /v1/pulls/{mark}/resume to a `qopen serve`"),
+            Self::Command => format!("qopen pull --resume {mark}").into(),
+            Self::Request => phrase!(
+                "POST /v1/pulls/{mark}/resume to a `qopen serve`",
+                "向 `qopen serve` 发送 POST /v1/pulls/{mark}/resume",
+                mark = mark,
+            ),
             Self::Beside(address) => {
                 let path = path_of_mark(mark, "/resume");
                 let quote = if path.contains('?') { "'" } else { "" };
-                format!("curl -X POST {quote}http://{address}{path}{quote}")
+                format!("curl -X POST {quote}http://{address}{path}{quote}").into()
             }
         }
     }
@@ -231,173 +241,82 @@ impl Line {
         if json {
             return print_json(self);
         }
-        let Self { robot_id, mark_id, status, pages, .. } = self;
-        let pages = count(*pages, "page", "pages");
-        let mut parts = vec![format!("{mark_id}  robot {robot_id}  {status}  {pages}")];
-        parts.extend(self.accounts.map(|it| count(it, "customer", "customers")));
+        let mut parts = vec![phrase!(
+            "{mark}  robot {robot}  {status}  {pages}",
+            "{mark}  机器人 {robot}  {status}  {pages}",
+            mark = self.mark_id,
+            robot = self.robot_id,
+            status = states::state(&self.status),
+            pages = PAGES.count(self.pages),
+        )];
+        parts.extend(self.accounts.map(|it| CUSTOMERS.count(it)));
         parts.extend(self.losses());
-        parts.extend(self.started.as_ref().map(|it| format!("started {it}")));
+        let started = self.started.as_ref();
+        parts.extend(started.map(|it| phrase!("started {it}", "开始于 {it}", it = it)));
         if let (Some(revision), Some(output)) = (self.revision, &self.output) {
-            parts.push(format!("revision {revision} in {output}"));
+            parts.push(phrase!(
+                "revision {revision} in {output}",
+                "修订 {revision} 位于 {output}",
+                revision = revision,
+                output = output,
+            ));
         }
-        parts.extend(
-            self.changes
-                .as_ref()
-                .and_then(|it| kinds_in_words(&it.counts))
-                .map(|it| it.english().to_owned()),
-        );
+        parts.extend(self.changes.as_ref().and_then(|it| kinds_in_words(&it.counts)));
         parts.extend(self.waits(hint));
-        answer!("{}", parts.join(", "));
+        table::line(&Phrase::join(&parts, PART));
     }
 
     /// Returns what needs attention, in a sentence each.
-    pub(super) fn notes(&self, hint: Resume) -> Vec<String> {
+    pub(super) fn notes(&self, hint: Resume) -> Vec<Phrase> {
         [self.losses(), self.waits(hint)].concat()
     }
 
     /// Counts what the list lacks or may lack.
-    fn losses(&self) -> Vec<String> {
+    fn losses(&self) -> Vec<Phrase> {
         let Self { quarantined, set_aside, damaged, .. } = self;
         let mut parts = Vec::new();
         if *quarantined > 0 {
-            parts.push(format!("{quarantined} in quarantine"));
+            parts.push(phrase!("{n} in quarantine", "{n} 项在隔离区", n = quarantined));
         }
         if let Some(set_aside @ 1..) = set_aside {
-            parts.push(format!("{set_aside} could not be read"));
+            parts.push(phrase!("{n} could not be read", "{n} 项无法读取", n = set_aside));
         }
         if *damaged > 0 {
-            parts.push(format!("{damaged} lost in the journal"));
+            parts.push(phrase!("{n} lost in the journal", "{n} 项在持久化存储中丢失", n = damaged));
         }
         parts
     }
 
     /// Says what waits to be published, and how.
-    fn waits(&self, hint: Resume) -> Vec<String> {
+    fn waits(&self, hint: Resume) -> Vec<Phrase> {
         let mark = &self.mark_id;
         let mut parts = Vec::new();
         if self.newer_pages {
-            parts.push(format!("pages came after that: {} publishes them", hint.of(mark)));
+            parts.push(phrase!(
+                "pages came after that: {how} publishes them",
+                "此后又收到了分页：{how} 可发布它们",
+                how = hint.of(mark),
+            ));
         }
         if self.held {
-            parts.push(format!("held: `qopen pulls accept {mark}` publishes its list"));
+            parts.push(phrase!(
+                "held: `qopen pulls accept {mark}` publishes its list",
+                "被拦下：`qopen pulls accept {mark}` 可发布其列表",
+                mark = mark,
+            ));
         }
         if self.superseded {
-            parts.push("superseded by the list of a later pull".to_owned());
+            parts.push(phrase!(
+                "superseded by the list of a later pull",
+                "已被更晚的拉取的列表取代",
+            ));
         }
         parts
     }
 }
 
-/// A note on one line: an object of `--json` and of the control API.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct NoteLine {
-    r#type: String,
-    at: String,
-    #[serde(flatten)]
-    note: Note,
-    /// The basis of a published list, in a sentence.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    basis: Option<String>,
-}
-
-impl NoteLine {
-    pub(crate) fn of(noted: &Noted) -> Self {
-        let basis = match &noted.note {
-            Note::Published { compared, evidence: Some(evidence), .. } => {
-                Some(evidence.basis(compared.as_ref().map_or(0, |it| it.counts.gone)))
-            }
-            _ => None,
-        };
-        Self { r#type: "note".to_owned(), at: time(noted.at), note: noted.note.clone(), basis }
-    }
-
-    pub(crate) fn print(&self, json: bool) {
-        match json {
-            true => print_json(self),
-            false => {
-                let basis = self.basis.as_ref().map(|it| format!("; {it}")).unwrap_or_default();
-                answer!("  {}  {}{basis}", self.at, words(&self.note));
-            }
-        }
-    }
-}
-
-/// Describes a note.
-fn words(note: &Note) -> String {
-    match note {
-        Note::Started(started) => match started.need_tag_info {
-            true => "started, with tags".to_owned(),
-            false => "started".to_owned(),
-        },
-        Note::Accepted { serial_no: Some(serial_no) } => {
-            format!("the request was accepted, serial number {serial_no}")
-        }
-        Note::Accepted { serial_no: None } => "the request was accepted".to_owned(),
-        Note::Reported { code, message, .. } => {
-            format!("the platform reported error {code}: {}", one_line(message))
-        }
-        Note::Ended { status, why, accounts, pages, .. } => {
-            let accounts = count(*accounts, "customer", "customers");
-            let pages = count(*pages, "page", "pages");
-            format!("{status}: {accounts} on {pages}; {}", one_line(why))
-        }
-        Note::Doubted { item, lost: false } => {
-            format!("the item {item} in quarantine may be a page of it")
-        }
-        Note::Doubted { item, lost: true } => {
-            format!("the journal may have lost pages of it, for which the item {item} stands")
-        }
-        Note::Released { item, read: true } => format!("the item {item} was read later"),
-        Note::Released { item, read: false } => format!("the item {item} was released"),
-        Note::Resumed => "resumed".to_owned(),
-        Note::Requested => "the request is about to be sent".to_owned(),
-        Note::Adopted => "adopted: another system requested it".to_owned(),
-        Note::CancelRequested => "its end was requested".to_owned(),
-        Note::Published { revision, accounts, location, changes, compared, .. } => {
-            let changes =
-                changes.map(|it| format!("; {}", in_words(it).english())).unwrap_or_default();
-            let compared =
-                compared.as_ref().map(|it| format!("; {}", compared_in_words(it).english()));
-            let (accounts, compared) =
-                (count(*accounts, "customer", "customers"), compared.unwrap_or_default());
-            format!("revision {revision} published: {accounts} in {location}{changes}{compared}")
-        }
-        Note::PublicationRequested => "a publication was requested".to_owned(),
-        Note::GoneAsked { asked, present, .. } => {
-            let asked = count(*asked, "customer", "customers");
-            format!("the platform was asked about {asked} who are gone, and has {present} of them")
-        }
-        Note::Confirmed { by } => {
-            format!("confirmed by pull {by}, which has the same customers")
-        }
-        Note::HeldAccepted => "its held list was accepted".to_owned(),
-        Note::Held { revision, gone, before, location, .. } => {
-            let why = match HeldBecause::of(note) {
-                Some(HeldBecause::Present(present)) => {
-                    let present = count(present, "customer", "customers");
-                    format!("it lacks {present} that the platform still has")
-                }
-                Some(HeldBecause::Unconfirmed) => "no other pull confirmed it".to_owned(),
-                Some(HeldBecause::LeftOut(left_out)) => {
-                    let robots = count(left_out.len() as u64, "robot", "robots");
-                    let names = names(left_out.iter(), SHOWN);
-                    format!("it leaves out {robots} of the last list: {names}")
-                }
-                _ => format!("{gone} of {before} customers are gone"),
-            };
-            let place = location.as_ref().map(|it| format!(", kept in {it}")).unwrap_or_default();
-            format!("revision {revision} held: {why}{place}")
-        }
-        Note::Ordered { location, order } => format!("its list has place {order} in {location}"),
-        Note::Superseded { by, revision } => {
-            let later = by.as_ref().map(|mark| format!(", {mark}")).unwrap_or_default();
-            format!("revision {revision} not published: a later pull{later} was published before")
-        }
-        other => format!("{other:?}"),
-    }
-}
-
-fn print_json(line: &impl Serialize) {
+/// Prints an object of `--json`.
+pub(super) fn print_json(line: &impl Serialize) {
     // Plain data always encodes.
     answer!("{}", serde_json::to_string(line).unwrap_or_default());
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use qopen::journal::{Note, PullId, PullState};
 use qopen::sink::{FileSink, Format, SinkError};
 
-use crate::exit::chain;
+use crate::exit::chained;
+use crate::lang::{Phrase, phrase};
 use crate::output::Output;
-use crate::say::say;
+use crate::say::tell;
 
 /// The suffix of a held list.
 const HELD: &str = ".held";
@@ -79,10 +80,24 @@ fn came(state: &PullState) -> bool {
 fn said(pull: &PullId, path: &Path, removed: Result<Option<PathBuf>, SinkError>) {
     match removed {
         Ok(None) => {}
-        Ok(Some(path)) => say!("qopen: {pull}: its customers are deleted from {}", path.display()),
+        Ok(Some(path)) => tell!(
+            "{pull}: its customers are deleted from {path}",
+            "{pull}：已从 {path} 删除其客户",
+            pull = Phrase::from(pull),
+            path = path.display(),
+        ),
         Err(error) => {
-            let why = chain(&format!("{} may still have its customers", path.display()), &error);
-            say!("qopen: {pull}: {why}; remove the file");
+            let what = phrase!(
+                "{path} may still have its customers",
+                "{path} 可能仍有其客户",
+                path = path.display(),
+            );
+            tell!(
+                "{pull}: {why}; remove the file",
+                "{pull}：{why}；请删除该文件",
+                pull = Phrase::from(pull),
+                why = chained(what, &error),
+            );
         }
     }
 }

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::item::{Item, Retried};
-use super::pull::{Checked, Line, NoteLine, PullName};
+use super::note::NoteLine;
+use super::pull::{Checked, Line, PullName};
 use crate::exit::{Exit, Failure};
 use crate::format::Layout;
 use crate::lang::{Phrase, Text, phrase};
@@ -50,8 +51,7 @@ impl Remote {
         holder: &str,
         settings: &Settings,
     ) -> Result<Self, Failure> {
-        let client = loopback::client()?.connect_timeout(CONNECT).build();
-        let client = client.map_err(|error| Failure::unexpected("the HTTP client", &error))?;
+        let client = loopback::client(|it| it.connect_timeout(CONNECT))?;
         let token = settings.get(&CONTROL_TOKEN).map(|(token, _)| token.clone());
         Ok(Self { address, token, client, holder: holder.to_owned() })
     }
@@ -89,7 +89,7 @@ impl Remote {
             if delete().await?.status() == StatusCode::ACCEPTED {
                 let why = std::io::Error::other("the pull was started again meanwhile; try again");
                 return Err(Failure::unexpected(
-                    phrase!("{pull} is not deleted", "{pull} 没有删除", pull = pull),
+                    phrase!("{pull} is not deleted", "{pull} 没有删除", pull = Phrase::from(pull)),
                     &why,
                 ));
             }
@@ -148,7 +148,7 @@ impl Remote {
         if answer.status() == StatusCode::CONFLICT {
             // Here 409 means that the list is not complete, and nothing else.
             let why = self.why(answer).await;
-            let message = Phrase::about(pull.to_string(), why);
+            let message = Phrase::about(pull, why);
             return Err(Failure::new(Exit::Incomplete, message));
         }
         let answer = self.accept(answer).await?;
@@ -265,13 +265,10 @@ impl Remote {
     }
 
     /// Returns the text of an error.
-    async fn why(&self, mut answer: Response) -> String {
-        #[derive(Deserialize)]
-        struct Refusal {
-            error: String,
-        }
-        let refusal = self.read::<Refusal>(&mut answer).await;
-        refusal.map_or_else(|_| "no reason was given".to_owned(), |it| it.error)
+    async fn why(&self, mut answer: Response) -> Phrase {
+        let body = self.body(&mut answer).await.unwrap_or_default();
+        let none = || phrase!("no reason was given", "没有给出原因");
+        loopback::reason(&body).map_or_else(none, Phrase::same)
     }
 
     fn failed(

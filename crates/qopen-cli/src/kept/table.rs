@@ -1,22 +1,24 @@
 //! The table of kept pulls.
 
-use qopen::journal::{Comparison, EndState};
+use qopen::journal::Comparison;
 
 use super::pull::{Line, Resume};
+use crate::lang::{Lang, Phrase, SEMICOLON, Text, phrase};
+use crate::report::{kinds_in_words, states};
 use crate::say::{one_line, say};
 use crate::table::{self, Cell, Column, Reader, Tint};
 
 const COLUMNS: [Column; 10] = [
-    Column::text("MARK", 0, 14),
-    Column::text("ROBOT", 0, 8),
-    Column::word("STATUS", 0),
-    Column::number("CUSTOMERS", 1),
-    Column::number("PAGES", 6),
-    Column::word("STARTED", 3),
-    Column::text("CHANGES", 2, 16),
-    Column::number("REVISION", 7),
-    Column::text("OUTPUT", 5, 16),
-    Column::text("NOTES", 4, 16),
+    Column::text(table::MARK, 0, 14),
+    Column::text(table::ROBOT, 0, 8),
+    Column::word(Text::new("STATUS", "状态"), 0),
+    Column::number(table::CUSTOMERS, 1),
+    Column::number(Text::new("PAGES", "分页数"), 6),
+    Column::word(Text::new("STARTED", "开始时间"), 3),
+    Column::text(Text::new("CHANGES", "变化"), 2, 16),
+    Column::number(Text::new("REVISION", "修订"), 7),
+    Column::text(Text::new("OUTPUT", "发布位置"), 5, 16),
+    Column::text(Text::new("NOTES", "备注"), 4, 16),
 ];
 
 /// Prints pulls as a table on standard output. A terminal also gets the commands for what waits.
@@ -26,7 +28,7 @@ pub(crate) fn print(pulls: &[Line], hint: Resume) {
     table::print(&COLUMNS, &rows, reader);
     if reader != Reader::Program {
         // The notes that name them may be cut.
-        advice(pulls, hint).iter().for_each(|it| say!("qopen: {it}"));
+        advice(pulls, hint).iter().for_each(|it| say!("qopen: {}", it.shown()));
     }
 }
 
@@ -36,57 +38,70 @@ fn row(line: &Line, hint: Resume) -> [Cell; 10] {
     [
         Cell::new(&line.mark_id),
         Cell::new(&line.robot_id),
-        Cell::new(state).tinted(tint(state)),
+        Cell::new(states::state(state)).tinted(tint(state)),
         Cell::of(line.accounts),
         Cell::of(Some(line.pages)),
         Cell::of(line.started.as_ref()),
-        Cell::of(line.changes.as_ref().filter(|_| published).map(changes)),
+        Cell::new(line.changes.as_ref().filter(|_| published).map(changes).unwrap_or_default()),
         Cell::of(line.revision),
         Cell::of(line.output.as_ref()),
-        Cell::new(line.notes(hint).join("; ")),
+        Cell::new(Phrase::join(&line.notes(hint), SEMICOLON)),
     ]
 }
 
 /// Returns the status in one word, with the two that decide about a complete list.
 fn state(line: &Line) -> &str {
     match (line.superseded, line.held) {
-        (true, _) => "superseded",
-        (false, true) => "held",
+        (true, _) => states::SUPERSEDED.en,
+        (false, true) => states::HELD.en,
         (false, false) => &line.status,
     }
 }
 
 fn tint(state: &str) -> Option<Tint> {
-    match state {
-        "held" => Some(Tint::Doubtful),
-        it if it == EndState::Complete.as_str() => Some(Tint::Good),
-        it if it == EndState::Incomplete.as_str() => Some(Tint::Doubtful),
-        it if it == EndState::Failed.as_str() => Some(Tint::Bad),
-        _ => None,
-    }
+    let tints = [
+        (states::COMPLETE, Tint::Good),
+        (states::HELD, Tint::Doubtful),
+        (states::INCOMPLETE, Tint::Doubtful),
+        (states::FAILED, Tint::Bad),
+    ];
+    tints.into_iter().find(|(it, _)| it.en == state).map(|(_, tint)| tint)
 }
 
-/// Counts the changes in one field: `added=3,gone=1`.
-fn changes(compared: &Comparison) -> String {
+/// Counts the changes in one field, for a program `added=3,gone=1`.
+fn changes(compared: &Comparison) -> Phrase {
     if compared.baseline {
-        return "first".to_owned();
+        return phrase!("first", "首份");
     }
+    let Some(kinds) = kinds_in_words(&compared.counts) else {
+        return phrase!("none", "无变化");
+    };
     let named = compared.counts.named().into_iter().filter(|(_, count)| *count > 0);
     let named: Vec<_> = named.map(|(name, count)| format!("{name}={count}")).collect();
-    if named.is_empty() { "none".to_owned() } else { named.join(",") }
+    Phrase::new(named.join(","), kinds.of(Lang::Zh))
 }
 
 /// Returns one sentence for each kind of waiting list.
-fn advice(pulls: &[Line], hint: Resume) -> Vec<String> {
+fn advice(pulls: &[Line], hint: Resume) -> Vec<Phrase> {
     let mark = |which: &dyn Fn(&Line) -> bool| {
         let mut waiting = pulls.iter().filter(|it| which(it));
         let first = waiting.next()?;
         Some(waiting.next().map_or_else(|| one_line(&first.mark_id), |_| "MARK".to_owned()))
     };
-    let held = mark(&|it| it.held && !it.superseded);
-    let newer = mark(&|it| it.newer_pages);
-    let held = held.map(|mark| format!("`qopen pulls accept {mark}` publishes a held list"));
-    let newer = newer.map(|mark| format!("{} publishes pages that came later", hint.of(&mark)));
+    let held = mark(&|it| it.held && !it.superseded).map(|mark| {
+        phrase!(
+            "`qopen pulls accept {mark}` publishes a held list",
+            "`qopen pulls accept {mark}` 可发布被拦下的列表",
+            mark = mark,
+        )
+    });
+    let newer = mark(&|it| it.newer_pages).map(|mark| {
+        phrase!(
+            "{how} publishes pages that came later",
+            "{how} 可发布之后到达的分页",
+            how = hint.of(&mark),
+        )
+    });
     held.into_iter().chain(newer).collect()
 }
 
@@ -136,23 +151,29 @@ mod tests {
     #[test]
     fn the_table_of_pulls() {
         let rows: Vec<_> = pulls().iter().map(|it| row(it, Resume::Command)).collect();
-        let readers = [40, 80, 120].map(Reader::Terminal).into_iter().chain([Reader::Program]);
-        let text: Vec<_> = readers
-            .map(|reader| format!("{reader:?}\n{}", table::render(&COLUMNS, &rows, reader, false)))
-            .collect();
-        insta::assert_snapshot!(text.join("\n"));
+        insta::assert_snapshot!(table::for_each_reader(&COLUMNS, &rows));
     }
 
     #[test]
     fn a_terminal_gets_the_command_for_what_waits() {
+        let advice = |pulls: &[Line], lang| -> Vec<String> {
+            let all = advice(pulls, Resume::Command);
+            all.iter().map(|it| it.of(lang).to_owned()).collect()
+        };
         assert_eq!(
-            advice(&pulls(), Resume::Command),
+            advice(&pulls(), Lang::En),
             [
                 "`qopen pulls accept 0193ab12-34cd-7000-8000-000000000002` publishes a held list",
                 "qopen pull --resume odd\\u001b[2J mark publishes pages that came later",
             ]
         );
         let twice = [pulls(), pulls()].concat();
-        assert!(advice(&twice, Resume::Command)[0].contains("accept MARK`"));
+        assert_eq!(
+            advice(&twice, Lang::Zh),
+            [
+                "`qopen pulls accept MARK` 可发布被拦下的列表",
+                "qopen pull --resume MARK 可发布之后到达的分页",
+            ]
+        );
     }
 }

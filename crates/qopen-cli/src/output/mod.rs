@@ -183,7 +183,7 @@ impl Output {
     }
 
     /// Explains why a robot's list cannot have its own file in the folder. Truncates a long id.
-    pub(crate) fn cannot_name(&self, robot: &str) -> Option<String> {
+    pub(crate) fn cannot_name(&self, robot: &str) -> Option<Phrase> {
         // File systems name at least 143 bytes. A folder that hangs is not asked about short names.
         const SHORT: usize = 100;
         let Self::Folder(folder, _) = self else { return None };
@@ -191,11 +191,12 @@ impl Output {
             return None;
         }
         match self.file(robot).check_name() {
-            Err(SinkError::NameTooLong { .. }) => Some(format!(
-                "the robot's id {:?} ({} bytes) is too long for a file name in {}; pull it with `--out FILE`, or publish to a database: --out lists.db or --out postgres://HOST/DATABASE",
-                beginning(robot),
-                robot.len(),
-                folder.display()
+            Err(SinkError::NameTooLong { .. }) => Some(phrase!(
+                "the robot's id {id} ({bytes} bytes) is too long for a file name in {folder}; pull it with `--out FILE`, or publish to a database: --out lists.db or --out postgres://HOST/DATABASE",
+                "机器人的 ID {id}（{bytes} 字节）过长，不能作为 {folder} 中的文件名；请用 `--out FILE` 拉取，或发布到数据库：--out lists.db 或 --out postgres://HOST/DATABASE",
+                id = format!("{:?}", beginning(robot)),
+                bytes = robot.len(),
+                folder = folder.display(),
             )),
             _ => None,
         }

@@ -53,7 +53,7 @@ impl Work {
             if differs.is_none() {
                 next.list.note_confirmed(&mark_id).await.map_err(journal)?;
                 let confirmation = Confirmation::By(mark_id);
-                return Ok(Ended::Outcome(Pulled { outcome: next, confirmation }));
+                return Ok(Ended::Outcome(Box::new(Pulled { outcome: next, confirmation })));
             }
             why = phrase!(
                 "{first} only in the list of {mark}, {second} only in the list of {next}",
@@ -73,7 +73,8 @@ impl Work {
             "没有其他拉取确认该列表：{why}",
             why = why,
         );
-        Ok(Ended::Outcome(Pulled { outcome: last, confirmation: Confirmation::Failed(why) }))
+        let confirmation = Confirmation::Failed(why);
+        Ok(Ended::Outcome(Box::new(Pulled { outcome: last, confirmation })))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::args::PullArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::{Layout, singer};
-use crate::lang::phrase;
+use crate::lang::{Phrase, THE_OUTPUT, phrase};
 use crate::output::room;
 use crate::report::{Came, Commands, Reporter};
 use crate::robot_events::RobotEvents;
@@ -68,8 +68,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     output.check_last(args.receiving.new_baseline)?;
     let too_long = || room::too_long(&output, layout, &wanted.robots(), &known);
     if let Some(why) = tokio::task::block_in_place(too_long) {
-        let what = phrase!("the output: {why}", "输出位置：{why}", why = why);
-        return Err(Failure::usage(what));
+        return Err(Failure::usage(Phrase::about(THE_OUTPUT, why)));
     }
     drop(known);
     let receiving = &args.receiving;

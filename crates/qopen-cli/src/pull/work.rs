@@ -48,9 +48,8 @@ impl Begun {
 }
 
 /// How the pulling of a list ended.
-#[allow(clippy::large_enum_variant, reason = "there is one for each robot")]
 pub(super) enum Ended {
-    Outcome(Pulled),
+    Outcome(Box<Pulled>),
     /// Interrupted by a signal. The pull stays open in the journal.
     Interrupted(PullId, Option<Progress>),
 }
@@ -120,7 +119,8 @@ impl Work {
     async fn pull_once(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
         let then_new = matches!(begun, Begun::Resumed { then_new: true, .. });
         let ended = self.follow(begun, args).await?;
-        let Ended::Outcome(Pulled { outcome, .. }) = &ended else { return Ok(ended) };
+        let Ended::Outcome(pulled) = &ended else { return Ok(ended) };
+        let outcome = &pulled.outcome;
         let is_doubtful = outcome.status.may_lack_a_page();
         let is_wanted = then_new && (is_doubtful || outcome.status.is_worth_a_request());
         if !is_wanted || *self.interrupted.borrow() {
@@ -219,7 +219,7 @@ impl Work {
             true => confirmation.of_revision(),
             false => confirmation,
         };
-        Ended::Outcome(Pulled { outcome: outcome.refreshed(), confirmation })
+        Ended::Outcome(Box::new(Pulled { outcome: outcome.refreshed(), confirmation }))
     }
 
     /// Publishes lists of one place. Pulls those again that lack pages, up to `--retry` times.
@@ -233,7 +233,7 @@ impl Work {
             // Pages of a list may have come while the others of its file were pulled.
             for it in &mut ended {
                 if let Ok(Ended::Outcome(pulled)) = it {
-                    *it = Ok(self.settle(pulled.clone()).await);
+                    *it = Ok(self.settle(Pulled::clone(pulled)).await);
                 }
             }
             let (written, exit) = self.publish(ended, args).await;
@@ -244,7 +244,7 @@ impl Work {
             retries -= 1;
             let again = written.into_iter().map(async |Written { pulled, is_short, .. }| {
                 if !is_short {
-                    return Ok(Ended::Outcome(pulled));
+                    return Ok(Ended::Outcome(Box::new(pulled)));
                 }
                 let PullId { robot_id, mark_id } = &pulled.outcome.progress.pull;
                 self.reporter.note(&phrase!(
@@ -272,7 +272,7 @@ impl Work {
         let interrupted = ended.iter().any(|it| matches!(it, Ok(Ended::Interrupted(..))));
         for ended in ended {
             match ended {
-                Ok(Ended::Outcome(pulled)) => outcomes.push(pulled),
+                Ok(Ended::Outcome(pulled)) => outcomes.push(*pulled),
                 Ok(Ended::Interrupted(pull, progress)) => {
                     self.reporter.interrupted(&pull, progress.as_ref(), &came);
                     exits.push(Exit::Interrupted);

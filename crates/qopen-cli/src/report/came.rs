@@ -44,7 +44,7 @@ pub(crate) struct Finding {
     /// The number and its noun.
     what: Phrase,
     /// What to check. Empty for traffic that needs no attention.
-    pub(super) advice: Phrase,
+    advice: Phrase,
 }
 
 impl Finding {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use qopen::journal::{Changes, Comparison};
 use qopen::types::ChangeCounts;
 
-use super::status::{end_state, kind};
+use super::states::end_state;
+use super::status::kind;
 use super::summary::Summary;
 use super::words::{COPIES, CUSTOMERS, Noun, PAGES};
 use crate::lang::{COMMA, Phrase, SEMICOLON, Text, phrase};

@@ -7,6 +7,7 @@ mod next;
 mod progress;
 mod refusal;
 mod rejections;
+pub(crate) mod states;
 mod status;
 mod summary;
 mod words;
@@ -28,9 +29,10 @@ pub(crate) use news::News;
 pub(crate) use next::{Commands, Step};
 pub(crate) use progress::waiting_for;
 pub(crate) use refusal::refusal;
-pub(crate) use status::{end_state, ended};
+pub(crate) use states::end_state;
+pub(crate) use status::{basis, ended, noted_end};
 pub(crate) use summary::Summary;
-pub(crate) use words::{CUSTOMERS, CUSTOMERS_ARE, Noun, PAGES, ROBOTS, count};
+pub(crate) use words::{BYTES, CUSTOMERS, CUSTOMERS_ARE, Noun, PAGES, ROBOTS, named};
 
 use crate::exit::Exit;
 use crate::lang::{Phrase, phrase};
@@ -194,7 +196,7 @@ impl Reporter {
             "被中断；重新运行同一命令即可继续",
         );
         let Some(progress) = progress else {
-            return self.note(&phrase!("{pull}: {why}", "{pull}：{why}", pull = pull, why = why));
+            return self.note(&Phrase::about(pull, why));
         };
         let mut summary = Summary::new(&Status::Cancelled, progress, came);
         summary.topic = Some(Exit::Interrupted.topic());

@@ -16,7 +16,7 @@ impl News {
     /// Returns the findings that are due.
     pub(crate) fn of(&mut self, came: &Came, now: Instant) -> Vec<Finding> {
         let mut due = Vec::new();
-        for finding in came.findings().into_iter().filter(|it| !it.advice.is_empty()) {
+        for finding in came.troubles() {
             let said = self.0.get(finding.topic.name);
             if said.is_none_or(|(n, at)| finding.count > *n && now - *at >= SAY_AGAIN) {
                 self.0.insert(finding.topic.name, (finding.count, now));

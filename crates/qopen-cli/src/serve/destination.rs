@@ -12,6 +12,7 @@ use qopen::sink::Sink;
 use crate::exit::Failure;
 use crate::format::Layout;
 use crate::guards::{Guards, not_compared};
+use crate::lang::Phrase;
 use crate::output::Output;
 use crate::output::database::ListDatabase;
 use crate::output::place::Place;
@@ -93,14 +94,15 @@ impl Destination for Lists {
                 // An earlier process, which may have had other guards, noted the place.
                 let unguarded = Guards::of(pull).check(&self.guards, &output, layout).err();
                 let unguarded =
-                    unguarded.map(|(guard, what)| format!("{guard}: {}", not_compared(what)));
+                    unguarded.map(|(guard, what)| Phrase::about(guard, not_compared(what)));
                 match unguarded.or_else(|| output.cannot_name(robot)) {
-                    Some(why) => Target::Refused(why),
+                    Some(why) => Target::Refused(why.english().to_owned()),
                     None => Target::Sink(output.sink(robot)),
                 }
             }
             Err(failure) => {
-                say!("qopen: {}: {failure}", pull.pull);
+                let said = Phrase::about(&pull.pull, failure.message());
+                say!("qopen: {}", said.shown());
                 Target::Nowhere
             }
         }

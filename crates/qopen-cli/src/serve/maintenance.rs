@@ -7,10 +7,15 @@ use std::time::{Duration, Instant};
 use qopen::journal::{JournalError, Store};
 
 use super::service::Service;
+use crate::exit::chained;
+use crate::lang::Text;
 use crate::output::database::ListDatabase;
-use crate::report::count;
-use crate::say::say;
+use crate::report::Noun;
+use crate::say::{say, tell};
 use crate::wiring;
+
+const UNFINISHED: Noun =
+    Noun::new("pull continues that was", "pulls continue that were", "次未完成的拉取");
 
 /// Interval of the search for old and unfinished pulls.
 const SWEEP: Duration = Duration::from_secs(3600);
@@ -39,13 +44,18 @@ pub(super) async fn run_maintenance(service: &Arc<Service>, retain: Duration) {
             match service.pulls.requeue_unfinished().await {
                 Ok(0) => {}
                 Ok(open) => {
-                    let open = count(open, "pull continues that was", "pulls continue that were");
-                    say!("qopen: {open} under way");
+                    tell!("{pulls} under way", "{pulls}正在继续", pulls = UNFINISHED.count(open));
                 }
                 Err(error) => {
                     pause = pause.min(AGAIN);
-                    let error = crate::exit::chain("unfinished pulls cannot be resumed", &error);
-                    say!("qopen: {error}; trying again in {} s", pause.as_secs());
+                    let what =
+                        Text::new("unfinished pulls cannot be resumed", "未完成的拉取无法继续");
+                    tell!(
+                        "{why}; trying again in {s} s",
+                        "{why}；{s} 秒后重试",
+                        why = chained(what, &error),
+                        s = pause.as_secs(),
+                    );
                 }
             }
             expire(service, retain).await;
@@ -73,8 +83,9 @@ pub(super) async fn run_maintenance(service: &Arc<Service>, retain: Duration) {
 async fn expire(service: &Service, retain: Duration) {
     // Afterwards the journal no longer knows where the lists are.
     let databases = databases(service).await.unwrap_or_else(|error| {
-        let what = "the databases of old lists are not known";
-        say!("qopen: {}", crate::exit::chain(what, &error));
+        let what =
+            Text::new("the databases of old lists are not known", "不知道旧列表所在的数据库");
+        say!("qopen: {}", chained(what, &error).shown());
         Vec::new()
     });
     let gone = crate::journal::expire(&*service.journal, retain, &service.pulls.open_pulls()).await;
@@ -107,8 +118,8 @@ async fn give_back(journal: &dyn Store, share: u8) {
     match journal.compact(share).await {
         // An unhealthy journal has reported its failure already.
         Err(error) if journal.stats().healthy => {
-            let error = crate::exit::chain("the journal cannot be compacted", &error);
-            say!("qopen: {error}");
+            let what = Text::new("the journal cannot be compacted", "持久化存储无法压缩");
+            say!("qopen: {}", chained(what, &error).shown());
         }
         _ => {}
     }

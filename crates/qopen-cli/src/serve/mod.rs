@@ -31,12 +31,12 @@ use tokio::net::TcpListener;
 use crate::args::{Common, Role, ServeArgs};
 use crate::beside;
 use crate::database;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, chained};
 use crate::format::Layout;
 use crate::guards::Guards;
 use crate::lang::{Phrase, THE_JOURNAL, phrase};
 use crate::output::Output;
-use crate::report::count;
+use crate::report::Noun;
 use crate::robot_events::RobotEvents;
 use crate::say::{self, caution, say, tell};
 use crate::settings::Settings;
@@ -335,8 +335,11 @@ impl<'a> Noted<'a> {
         let Some(folder) = folder else { return Self(None) };
         let left = control.local_addr().and_then(|address| beside::leave(folder, address));
         if let Err(error) = left {
-            let what = "`qopen pulls` and `quarantine` will not find this process";
-            say!("qopen: {}", crate::exit::chain(what, &error));
+            let what = phrase!(
+                "`qopen pulls` and `quarantine` will not find this process",
+                "`qopen pulls` 与 `quarantine` 将找不到本进程",
+            );
+            say!("qopen: {}", chained(what, &error).shown());
         }
         Self(Some(folder))
     }
@@ -375,9 +378,8 @@ async fn queued(
         if waiting > 0 {
             tell!(
                 "{events} to be forwarded; forward them with --forward URL",
-                "{n} 个事件等待转发；请用 --forward URL 转发",
-                events = count(waiting, "event waits", "events wait"),
-                n = waiting,
+                "{events}转发；请用 --forward URL 转发",
+                events = Noun::new("event waits", "events wait", "个事件等待").count(waiting),
             );
         }
         return Ok(Queued { queue: None, forwards, webhooks: None, counts });

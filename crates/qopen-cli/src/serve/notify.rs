@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::io;
 
-use crate::exit::chain;
+use crate::exit::chained;
+use crate::lang::Text;
 use crate::say::say;
 
 /// The socket that `NOTIFY_SOCKET` names. Without one every message is skipped.
@@ -35,7 +36,11 @@ impl Supervisor {
     fn tell(&self, state: &str) {
         let Some(socket) = &self.0 else { return };
         if let Err(error) = send(socket, state.as_bytes()) {
-            say!("qopen: {}", chain("the supervisor at NOTIFY_SOCKET cannot be told", &error));
+            let what = Text::new(
+                "the supervisor at NOTIFY_SOCKET cannot be told",
+                "无法通知 NOTIFY_SOCKET 上的进程管理器",
+            );
+            say!("qopen: {}", chained(what, &error).shown());
         }
     }
 }

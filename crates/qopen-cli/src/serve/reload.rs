@@ -9,12 +9,12 @@ use tracing::Level;
 use super::notify::Supervisor;
 use super::schedule::Schedules;
 use crate::args::Common;
-use crate::exit::{Failure, chain};
+use crate::exit::{Failure, chained};
 use crate::format;
 use crate::lang::{Text, phrase};
 use crate::say::{self, say, tell};
 use crate::settings::{
-    self, APP_KEY, CALLBACK_TOKEN, CALLBACK_TOKEN_NEXT, ENCODING_AES_KEY, ENCODING_AES_KEY_NEXT,
+    APP_KEY, CALLBACK_TOKEN, CALLBACK_TOKEN_NEXT, ENCODING_AES_KEY, ENCODING_AES_KEY_NEXT,
     Settings, Spec, TIME_ZONE,
 };
 
@@ -30,7 +30,8 @@ impl Hangups {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
-            let said = |error| say!("qopen: {}", chain("SIGHUP cannot be handled", &error));
+            let what = Text::new("SIGHUP cannot be handled", "无法处理 SIGHUP");
+            let said = |error| say!("qopen: {}", chained(what, &error).shown());
             Self(signal(SignalKind::hangup()).map_err(said).ok())
         }
         #[cfg(not(unix))]
@@ -128,9 +129,7 @@ impl Running {
                 names = changed.join(", "),
             );
         }
-        for spec in
-            settings::ALL.iter().filter(|spec| EXCHANGED.iter().any(|it| it.name == spec.name))
-        {
+        for spec in EXCHANGED {
             if new.overridden.iter().any(|name| name == spec.name) {
                 tell!(
                     "{name} in the settings file is not used: {env} comes before it",

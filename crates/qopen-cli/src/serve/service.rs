@@ -26,6 +26,7 @@ use super::webhooks::{DeliveryCounts, Webhooks};
 use crate::format::Layout;
 use crate::guards::Guards;
 use crate::kept::remains::Remains;
+use crate::lang::Phrase;
 use crate::output::Output;
 use crate::output::place::Place;
 use crate::output::room::too_long;
@@ -191,7 +192,7 @@ impl Service {
     }
 
     /// Explains why the default output cannot have a list of the robot.
-    pub(crate) fn cannot_name(&self, robot: &RobotId) -> Option<String> {
+    pub(crate) fn cannot_name(&self, robot: &RobotId) -> Option<Phrase> {
         let output = self.lists.default.as_ref()?;
         tokio::task::block_in_place(|| output.cannot_name(robot.as_str()))
     }
@@ -212,7 +213,7 @@ impl Service {
         &self,
         robot: &RobotId,
         place: Option<&Place>,
-    ) -> Result<Option<String>, JournalError> {
+    ) -> Result<Option<Phrase>, JournalError> {
         let placed = self.lists.place_for(place).ok().flatten();
         let Some((output, layout)) = placed.filter(|it| it.1.has_limit()) else { return Ok(None) };
         let states = self.journal.pulls_of(robot).await?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::say::say;
+use crate::lang::Text;
+use crate::say::tell;
 use crate::wiring;
 
 pub(super) const RELOAD: &str = "reload";
@@ -66,8 +67,16 @@ impl Tasks {
                     return;
                 }
                 tasks.change(name, |it| (it.ended, it.down) = (it.ended + 1, true));
-                let why = if ended.is_err() { "has failed" } else { "has ended" };
-                say!("qopen: the task {name} {why}, and is restarted");
+                let why = match ended.is_err() {
+                    true => Text::new("has failed", "已失败"),
+                    false => Text::new("has ended", "已结束"),
+                };
+                tell!(
+                    "the task {name} {why}, and is restarted",
+                    "任务 {name} {why}，正在重新启动",
+                    name = name,
+                    why = why,
+                );
                 tokio::select! {
                     () = tokio::time::sleep(AGAIN) => {}
                     () = wiring::told(stopping.clone()) => return,

@@ -73,7 +73,7 @@ impl ServiceObserver for Texts {
                 tell!(
                     "collecting {pull}, which another system requested",
                     "正在收集由其他系统请求的 {pull}",
-                    pull = pull,
+                    pull = Phrase::from(pull),
                 );
             }
             ServiceEvent::Refused { pull, why } => {
@@ -93,7 +93,7 @@ impl ServiceObserver for Texts {
                 tell!(
                     "{pull} was interrupted and is {state}: {why}; requesting the list anew, mark {mark}",
                     "{pull} 曾中断且{state}：{why}；正在重新请求列表，标记 {mark}",
-                    pull = pull,
+                    pull = Phrase::from(pull),
                     state = end_state(&status.end_state()),
                     why = ended(status).map(one_line),
                     mark = mark,
@@ -103,7 +103,7 @@ impl ServiceObserver for Texts {
                 let what = phrase!(
                     "{pull}: its list cannot be requested anew",
                     "{pull}：无法重新请求其列表",
-                    pull = pull,
+                    pull = Phrase::from(pull),
                 );
                 say!("qopen: {}", chained(what, error).shown());
             }
@@ -112,7 +112,7 @@ impl ServiceObserver for Texts {
                 tell!(
                     "{pull}: {why}, mark {mark}",
                     "{pull}：{why}，标记 {mark}",
-                    pull = pull,
+                    pull = Phrase::from(pull),
                     why = repeated(reason),
                     mark = mark,
                 );

@@ -110,14 +110,6 @@ fn entry(
 ) -> Result<(), Phrase> {
     let spec = ALL.iter().find(|spec| spec.name == name);
     let value = match (value, spec) {
-        (Err(value @ toml::Value::Array(_)), None) if name == "schedule" => {
-            if let Some(what) = mistakes::swallowed(&value, "[[schedule]]") {
-                return Err(what);
-            }
-            // A schedule has no secret.
-            found.schedule = Found::all(value)?;
-            return Ok(());
-        }
         (Err(toml::Value::Table(_)), None) if name == "schedule" => {
             return Err(phrase!(
                 "a schedule is a list; write [[schedule]] in two pairs of brackets",
@@ -125,17 +117,11 @@ fn entry(
             ));
         }
         (value, None) if name == "schedule" => {
-            // A value other than a table has no secret.
-            let value = value.err().unwrap_or_else(|| toml::Value::String(String::new()));
-            found.schedule = Found::all(value)?;
+            found.schedule = Found::all(entries(value, "[[schedule]]")?)?;
             return Ok(());
         }
         (value, None) if name == "webhook" => {
-            let value = value.err().unwrap_or_else(|| toml::Value::String(String::new()));
-            if let Some(what) = mistakes::swallowed(&value, "[[webhook]]") {
-                return Err(what);
-            }
-            found.webhooks = webhook::Found::all(value)?;
+            found.webhooks = webhook::Found::all(entries(value, "[[webhook]]")?)?;
             return Ok(());
         }
         (value, None) => return Err(mistakes::unknown(text, name, value.err().as_ref())),
@@ -175,6 +161,15 @@ fn entry(
     };
     found.values.insert(name.to_owned(), value);
     Ok(())
+}
+
+/// Returns the value that should be a list of entries. A text, which may be a secret, is left out of it.
+fn entries(value: Result<Secret, toml::Value>, header: &str) -> Result<toml::Value, Phrase> {
+    let value = value.err().unwrap_or_else(|| toml::Value::String(String::new()));
+    match mistakes::swallowed(&value, header) {
+        Some(what) => Err(what),
+        None => Ok(value),
+    }
 }
 
 /// Describes access of other users to the file that is too wide.

@@ -17,7 +17,7 @@ use crate::lang::{Phrase, phrase};
 use crate::say::tell;
 use crate::serve::Host;
 use crate::values::address::resolve;
-use crate::values::{at_least_one, duration, plain_path};
+use crate::values::{at_least_one, plain_path, time};
 
 impl Settings {
     /// Returns the keys of callbacks: the current pair, then the next one if one is set. A part of the next
@@ -88,7 +88,7 @@ impl Settings {
     pub(crate) fn refuse_stale(&self) -> Result<Option<Duration>, Failure> {
         let Some(text) = self.text(&REFUSE_STALE) else { return Ok(None) };
         let wrong = |reason| self.wrong(&REFUSE_STALE, &quoted(text, reason));
-        match duration(text).map_err(|reason| wrong(reason.into()))? {
+        match time(text).map_err(wrong)? {
             // The signed time has whole seconds.
             tolerance if tolerance.as_secs() == 0 => {
                 Err(wrong(phrase!("it must be 1s or more", "必须至少为 1s")))
@@ -192,8 +192,7 @@ impl Settings {
 
 /// The reason behind the value that it is about.
 pub(super) fn quoted(value: &str, reason: Phrase) -> Plain {
-    let value = format!("{value:?}");
-    Plain::new(phrase!("{value}: {reason}", "{value}：{reason}", value = value, reason = reason))
+    Plain::new(Phrase::about(format!("{value:?}"), reason))
 }
 
 /// Minimum length of a control token, in characters.

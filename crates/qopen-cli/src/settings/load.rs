@@ -11,7 +11,7 @@ use super::{ALL, Given, Origin, Settings, Value, file, nearest, wrong};
 use crate::args::Common;
 use crate::causes::Plain;
 use crate::exit::Failure;
-use crate::lang::phrase;
+use crate::lang::Phrase;
 use crate::topics::warnings;
 
 impl Settings {
@@ -84,11 +84,8 @@ impl Settings {
                     Origin::File(file) => format!("`{}` in {}", spec.name, file.display()),
                     origin => origin.to_string(),
                 };
-                self.notes.extend(notes.into_iter().map(|note| {
-                    let note =
-                        phrase!("{place}: {note}", "{place}：{note}", place = place, note = note);
-                    (&warnings::SETTING_CLEANED, note)
-                }));
+                let note = |it: Phrase| (&warnings::SETTING_CLEANED, Phrase::about(&place, it));
+                self.notes.extend(notes.into_iter().map(note));
                 self.values.insert(spec.name, Value { text, path, origin });
             }
             Err(reason) => self.problems.push(wrong(spec, Some(&origin), &Plain::new(reason))),

@@ -144,7 +144,7 @@ impl Settings {
     /// Returns the time zone of schedules: from the setting, else the system's.
     pub(crate) fn time_zone(&self) -> Result<Zone, Failure> {
         match self.get(&TIME_ZONE) {
-            Some((name, origin)) => Zone::of_setting(name.expose(), &origin.to_string())
+            Some((name, origin)) => Zone::of_setting(name.expose(), origin.to_string())
                 .map_err(|why| self.wrong(&TIME_ZONE, &Plain::new(why))),
             None => Zone::system().map_err(Failure::usage),
         }

@@ -13,7 +13,7 @@ use super::{
 use crate::causes::Plain;
 use crate::exit::{Failure, chain, chained};
 use crate::lang::phrase;
-use crate::values::duration;
+use crate::values::time;
 
 /// The settings of one kind of requests.
 struct Way {
@@ -112,8 +112,11 @@ impl Settings {
     /// forwarding.
     pub(crate) fn webhook(&self, entry: &Entry) -> Result<Webhook, Failure> {
         let secret = entry.secret.expose().parse::<WebhookSecret>().map_err(|error| {
-            let hint = "make one with: echo whsec_$(openssl rand -base64 32)";
-            Failure::usage(format!("secret: {error}; {hint}"))
+            Failure::usage(phrase!(
+                "secret: {error}; make one with: echo whsec_$(openssl rand -base64 32)",
+                "secret：{error}；可用此命令生成：echo whsec_$(openssl rand -base64 32)",
+                error = error,
+            ))
         })?;
         let wrong = |error: &BuildError| Failure::usage_of("url", error);
         let forwarder = self.forwarder_to(entry.url.expose(), wrong)?;
@@ -184,7 +187,7 @@ impl Settings {
     fn timeout(&self, spec: &'static Spec) -> Result<Duration, Failure> {
         let text = self.required(spec)?.expose();
         let wrong = |reason| self.wrong(spec, &quoted(text, reason));
-        match duration(text).map_err(|reason| wrong(reason.into()))? {
+        match time(text).map_err(wrong)? {
             timeout if timeout < SHORTEST => {
                 Err(wrong(phrase!("it must be 1ms or more", "必须至少为 1ms")))
             }

@@ -8,9 +8,11 @@ use std::time::Duration;
 use clap::ValueEnum;
 use toml::{Table, Value};
 
+use crate::exit::chained;
 use crate::format::{CsvArgs, Language, OutputFormat};
 use crate::guards::Guards;
-use crate::values::duration;
+use crate::lang::{Phrase, phrase};
+use crate::values::time;
 
 /// The keys of an entry, each with an example.
 const KEYS: [(&str, &str); 16] = [
@@ -92,7 +94,7 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) title: Title,
-    entry: Result<Entry, String>,
+    entry: Result<Entry, Phrase>,
 }
 
 impl Found {
@@ -100,11 +102,14 @@ impl Found {
     ///
     /// # Errors
     /// `schedule` is not a list of tables.
-    pub(crate) fn all(value: Value) -> Result<Vec<Self>, String> {
+    pub(crate) fn all(value: Value) -> Result<Vec<Self>, Phrase> {
         let Value::Array(values) = value else {
             let (is, example) = (value.type_str(), KEYS[0].1);
-            return Err(format!(
-                "`schedule` is written as [[schedule]] with its keys below, such as {example}; it is of type {is}"
+            return Err(phrase!(
+                "`schedule` is written as [[schedule]] with its keys below, such as {example}; it is of type {is}",
+                "`schedule` 写成 [[schedule]]，其键写在下面，例如 {example}；现在的类型是 {is}",
+                example = example,
+                is = is,
             ));
         };
         Ok((1..).zip(values).map(|(number, value)| Self::read(number, value)).collect())
@@ -113,8 +118,11 @@ impl Found {
     fn read(number: usize, value: Value) -> Self {
         let Value::Table(mut table) = value else {
             let title = Title { number, cron: None };
-            let why =
-                format!("it is of type {}; write [[schedule]] and keys below", value.type_str());
+            let why = phrase!(
+                "it is of type {is}; write [[schedule]] and keys below",
+                "它的类型是 {is}；请写 [[schedule]] 并在下面写各键",
+                is = value.type_str(),
+            );
             return Self { title, entry: Err(why) };
         };
         let title =
@@ -123,18 +131,30 @@ impl Found {
         Self { title, entry }
     }
 
-    fn keys(title: &Title, table: &mut Table) -> Result<Entry, String> {
+    fn keys(title: &Title, table: &mut Table) -> Result<Entry, Phrase> {
         if let Some(unknown) = table.keys().find(|key| KEYS.iter().all(|(name, _)| name != key)) {
             let known = KEYS.map(|(name, _)| name).join(", ");
-            return Err(format!("unknown key `{unknown}`; the keys are {known}"));
+            return Err(phrase!(
+                "unknown key `{unknown}`; the keys are {known}",
+                "未知的键 `{unknown}`；可用的键有 {known}",
+                unknown = unknown,
+                known = known,
+            ));
         }
         let cron = take(table, "cron")?;
         let (robots, except) = (take(table, "robots")?, take(table, "except")?);
-        let missing = |key: &str| format!("`{key}` is missing; write {}", example(key));
+        let missing = |key: &str| {
+            phrase!(
+                "`{key}` is missing; write {example}",
+                "缺少 `{key}`；请写 {example}",
+                key = key,
+                example = example(key),
+            )
+        };
         let format = match take(table, "format")? {
             Some(Text(name)) => {
                 let format = OutputFormat::named(&name);
-                Some(format.map_err(|reason| format!("`format`: {reason}"))?)
+                Some(format.map_err(|reason| Phrase::about("`format`", reason))?)
             }
             None => None,
         };
@@ -165,32 +185,45 @@ impl Found {
     ///
     /// # Errors
     /// A key is unknown, missing, or of another type.
-    pub(crate) fn entry(&self) -> Result<&Entry, String> {
+    pub(crate) fn entry(&self) -> Result<&Entry, Phrase> {
         self.entry.as_ref().map_err(Clone::clone)
     }
 }
 
 /// Reads the time from a new customer to a pull.
-fn delay(text: Option<Text>) -> Result<Option<Duration>, String> {
+fn delay(text: Option<Text>) -> Result<Option<Duration>, Phrase> {
     let Some(Text(text)) = text else { return Ok(None) };
-    let wrong =
-        |why: &str| format!("`{NEW_CUSTOMER}` {text:?}: {why}; write {}", example(NEW_CUSTOMER));
-    let delay = duration(&text).map_err(|why| wrong(&why))?;
+    let delay = time(&text).map_err(|why| wrong(NEW_CUSTOMER, &text, &why))?;
     match DELAYS.contains(&delay) {
         true => Ok(Some(delay)),
-        false => Err(wrong("it must be 1s to 7d")),
+        false => {
+            let why = phrase!("it must be 1s to 7d", "必须在 1s 到 7d 之间");
+            Err(wrong(NEW_CUSTOMER, &text, &why))
+        }
     }
 }
 
+/// Describes the mistake in the value of a key.
+fn wrong(key: &str, text: &str, why: &Phrase) -> Phrase {
+    phrase!(
+        "`{key}` {text}: {why}; write {example}",
+        "`{key}` {text}：{why}；请写 {example}",
+        key = key,
+        text = format!("{text:?}"),
+        why = why,
+        example = example(key),
+    )
+}
+
 /// Reads the conditions of a publication.
-fn guards(table: &mut Table) -> Result<Guards, String> {
+fn guards(table: &mut Table) -> Result<Guards, Phrase> {
     let max_gone = match take(table, MAX_GONE)? {
-        Some(Limit(text)) => Some(text.parse().map_err(|error| {
-            format!("`{MAX_GONE}` {text:?}: {error}; write {}", example(MAX_GONE))
-        })?),
+        Some(Limit(text)) => {
+            Some(text.parse().map_err(|error| wrong(MAX_GONE, &text, &chained("", &error)))?)
+        }
         None => None,
     };
-    let mut flag = |key| Ok::<_, String>(take(table, key)?.map(|Flag(it)| it));
+    let mut flag = |key| Ok::<_, Phrase>(take(table, key)?.map(|Flag(it)| it));
     Ok(Guards {
         allow_empty: flag("allow_empty")?,
         max_gone,
@@ -201,16 +234,16 @@ fn guards(table: &mut Table) -> Result<Guards, String> {
 }
 
 /// Returns the robots of `robots` and `except`.
-fn robot_names(robots: Robots, except: Option<Texts>) -> Result<RobotNames, String> {
+fn robot_names(robots: Robots, except: Option<Texts>) -> Result<RobotNames, Phrase> {
     match (robots, except) {
         (Robots::All, except) => {
             Ok(RobotNames::AllExcept(except.map(|Texts(it)| it).unwrap_or_default()))
         }
         (Robots::Listed(robots), None) => Ok(RobotNames::Listed(robots)),
-        (Robots::Listed(_), Some(_)) => {
-            Err("`except` needs robots = \"all\"; remove `except`, or its robots from `robots`"
-                .to_owned())
-        }
+        (Robots::Listed(_), Some(_)) => Err(phrase!(
+            "`except` needs robots = \"all\"; remove `except`, or its robots from `robots`",
+            "`except` 需要 robots = \"all\"；请删除 `except`，或从 `robots` 中去掉这些机器人",
+        )),
     }
 }
 
@@ -230,8 +263,9 @@ pub(super) fn keys() -> &'static [(&'static str, &'static str)] {
 }
 
 /// Returns the line of a key in an example.
-pub(super) fn example(key: &str) -> &'static str {
-    KEYS.iter().find(|(name, _)| *name == key).map_or("", |(_, example)| example)
+pub(super) fn example(key: &str) -> Phrase {
+    let example = KEYS.iter().find(|(name, _)| *name == key).map_or("", |(_, example)| example);
+    Phrase::any_of(example)
 }
 
 /// A value of one type.
@@ -302,19 +336,33 @@ impl Typed for Flag {
 }
 
 /// Takes one of a few words, if the key is present.
-fn variant<T: ValueEnum>(table: &mut Table, key: &str) -> Result<Option<T>, String> {
+fn variant<T: ValueEnum>(table: &mut Table, key: &str) -> Result<Option<T>, Phrase> {
     let Some(Text(name)) = take(table, key)? else { return Ok(None) };
     T::from_str(&name, false).map(Some).map_err(|_| {
         let known = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
         let known: Vec<_> = known.map(|it| format!("`{}`", it.get_name())).collect();
-        format!("`{key}` {name:?} is not known; give {}", known.join(" or "))
+        phrase!(
+            "`{key}` {name} is not known; give {known}",
+            "`{key}` {name} 未知；请写 {known}",
+            key = key,
+            name = format!("{name:?}"),
+            known = Phrase::any_of(&known.join(" or ")),
+        )
     })
 }
 
 /// Takes the value of a key, if the key is present.
-fn take<T: Typed>(table: &mut Table, key: &str) -> Result<Option<T>, String> {
+fn take<T: Typed>(table: &mut Table, key: &str) -> Result<Option<T>, Phrase> {
     let Some(value) = table.remove(key) else { return Ok(None) };
     let is = value.type_str();
     let typed = T::of(value).map(Some);
-    typed.ok_or_else(|| format!("`{key}` is written {}; it is of type {is}", example(key)))
+    typed.ok_or_else(|| {
+        phrase!(
+            "`{key}` is written {example}; it is of type {is}",
+            "`{key}` 写成 {example}；现在的类型是 {is}",
+            key = key,
+            example = example(key),
+            is = is,
+        )
+    })
 }

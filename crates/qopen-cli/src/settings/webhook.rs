@@ -6,6 +6,8 @@ use std::fmt;
 use qopen::types::Secret;
 use toml::{Table, Value};
 
+use crate::lang::{Phrase, phrase};
+
 /// The keys of an entry, each with an example.
 const KEYS: [(&str, &str); 3] = [
     ("url", "url = \"https://hooks.example/qopen\""),
@@ -56,7 +58,7 @@ pub(crate) struct Entry {
 pub(crate) struct Found {
     /// Its number in the file, from 1.
     pub(crate) number: usize,
-    pub(crate) entry: Result<Entry, String>,
+    pub(crate) entry: Result<Entry, Phrase>,
 }
 
 impl Found {
@@ -64,11 +66,12 @@ impl Found {
     ///
     /// # Errors
     /// `webhook` is not a list of tables.
-    pub(super) fn all(value: Value) -> Result<Vec<Self>, String> {
+    pub(super) fn all(value: Value) -> Result<Vec<Self>, Phrase> {
         let Value::Array(values) = value else {
-            return Err(format!(
-                "`webhook` is written as [[webhook]] in two pairs of brackets, with its keys below, such as {}",
-                KEYS[0].1
+            return Err(phrase!(
+                "`webhook` is written as [[webhook]] in two pairs of brackets, with its keys below, such as {example}",
+                "`webhook` 写成 [[webhook]]（两对方括号），其键写在下面，例如 {example}",
+                example = KEYS[0].1,
             ));
         };
         let found = |(number, value)| Self { number, entry: entry(value) };
@@ -76,38 +79,66 @@ impl Found {
     }
 }
 
-fn entry(value: Value) -> Result<Entry, String> {
+fn entry(value: Value) -> Result<Entry, Phrase> {
     let Value::Table(mut table) = value else {
-        return Err("it is no table; write [[webhook]] and keys below".to_owned());
+        return Err(phrase!(
+            "it is no table; write [[webhook]] and keys below",
+            "它不是表；请写 [[webhook]] 并在下面写各键",
+        ));
     };
     // They are wiped even if the rest is wrong.
     let (url, secret) = (secret_of(&mut table, "url"), secret_of(&mut table, "secret"));
     let topics = topics(table.remove("events"))?;
     if let Some(unknown) = table.keys().next() {
         let known = KEYS.map(|(name, _)| name).join(", ");
-        return Err(format!("unknown key `{unknown}`; the keys are {known}"));
+        return Err(phrase!(
+            "unknown key `{unknown}`; the keys are {known}",
+            "未知的键 `{unknown}`；可用的键有 {known}",
+            unknown = unknown,
+            known = known,
+        ));
     }
     Ok(Entry { url: url?, secret: secret?, topics })
 }
 
-fn secret_of(table: &mut Table, key: &str) -> Result<Secret, String> {
+fn secret_of(table: &mut Table, key: &str) -> Result<Secret, Phrase> {
+    let example = example(key);
     match table.remove(key) {
-        Some(Value::String(text)) if text.is_empty() => {
-            Err(format!("`{key}` is blank; write {}", example(key)))
-        }
+        Some(Value::String(text)) if text.is_empty() => Err(phrase!(
+            "`{key}` is blank; write {example}",
+            "`{key}` 为空；请写 {example}",
+            key = key,
+            example = example,
+        )),
         Some(Value::String(text)) => Ok(Secret::new(text)),
-        Some(value) => {
-            Err(format!("`{key}` is written {}; it is of type {}", example(key), value.type_str()))
-        }
-        None => Err(format!("`{key}` is missing; write {}", example(key))),
+        Some(value) => Err(phrase!(
+            "`{key}` is written {example}; it is of type {is}",
+            "`{key}` 写成 {example}；现在的类型是 {is}",
+            key = key,
+            example = example,
+            is = value.type_str(),
+        )),
+        None => Err(phrase!(
+            "`{key}` is missing; write {example}",
+            "缺少 `{key}`；请写 {example}",
+            key = key,
+            example = example,
+        )),
     }
 }
 
 /// Reads the topics; all, without a value.
-fn topics(value: Option<Value>) -> Result<BTreeSet<Topic>, String> {
+fn topics(value: Option<Value>) -> Result<BTreeSet<Topic>, Phrase> {
     let Some(value) = value else { return Ok(Topic::ALL.into()) };
     let known = || Topic::ALL.map(|it| format!("{:?}", it.as_str())).join(", ");
-    let wrong = || format!("`events` is written {}; there are {}", example("events"), known());
+    let wrong = || {
+        phrase!(
+            "`events` is written {example}; there are {known}",
+            "`events` 写成 {example}；可用的有 {known}",
+            example = example("events"),
+            known = known(),
+        )
+    };
     let Value::Array(values) = value else { return Err(wrong()) };
     if values.is_empty() {
         return Err(wrong());
@@ -115,7 +146,14 @@ fn topics(value: Option<Value>) -> Result<BTreeSet<Topic>, String> {
     let topic = |value: &Value| {
         let name = value.as_str().ok_or_else(wrong)?;
         let topic = Topic::ALL.into_iter().find(|it| it.as_str() == name);
-        topic.ok_or_else(|| format!("events: {name:?} is unknown; there are {}", known()))
+        topic.ok_or_else(|| {
+            phrase!(
+                "events: {name} is unknown; there are {known}",
+                "events：{name} 未知；可用的有 {known}",
+                name = format!("{name:?}"),
+                known = known(),
+            )
+        })
     };
     values.iter().map(topic).collect()
 }

@@ -43,7 +43,7 @@ pub(crate) mod warnings;
 pub(crate) struct Topic {
     /// The anchor in the pages. Names are a contract.
     pub(crate) name: &'static str,
-    title: Text,
+    pub(crate) title: Text,
     meaning: Text,
     advice: Text,
     /// Names of topics to read also.

@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use qopen::callback::RejectReason;
 use qopen::journal::{EndReason, Layer};
 
 use super::{ALSO, SECTIONS, Topic, all, callbacks, named, nearest, wrapped};
 use super::{of_end, of_layer, of_rejection};
+use crate::docs;
 use crate::lang::{Lang, Text};
 
 const HEAD: Text = Text::new(
@@ -37,10 +38,6 @@ const WIDTH: usize = 118;
 const TODO: Text = Text::new("**What to do:** ", "**处理办法**：");
 
 const IN_LOG: Text = Text::new("In the log: ", "日志中的原文：");
-
-fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
-}
 
 fn entry(topic: &Topic, lang: Lang) -> String {
     let Topic { name, title, meaning, advice, see, log } = topic;
@@ -74,13 +71,7 @@ fn page(lang: Lang) -> String {
 #[test]
 fn the_pages_are_as_the_topics_are() {
     for (lang, name) in [(Lang::En, "ERRORS.md"), (Lang::Zh, "ERRORS.zh.md")] {
-        let (path, page) = (file(name), page(lang));
-        let written = std::fs::read_to_string(&path).unwrap_or_default();
-        if written != page && std::env::var("INSTA_UPDATE").as_deref() == Ok("always") {
-            std::fs::write(&path, &page).unwrap();
-            continue;
-        }
-        assert!(written == page, "{name} is stale; INSTA_UPDATE=always writes it");
+        docs::assert_page(name, |_| page(lang));
     }
 }
 
@@ -95,7 +86,7 @@ fn links_of_the_pages_lead_somewhere() {
             let target = link.split(')').next().unwrap();
             match target.strip_prefix('#') {
                 Some(anchor) => assert!(anchors.contains(anchor), "{name}: {target}"),
-                None => assert!(file(target).exists(), "{name}: {target}"),
+                None => assert!(docs::page(target).exists(), "{name}: {target}"),
             }
             links += 1;
         }

@@ -53,7 +53,7 @@ topics! {
     };
     STATES_NOT_OFFERED "states-not-offered" {
         "The platform does not tell the states of robots", "平台不提供机器人状态";
-        "The gateway does not offer the call that tells which robots are enabled, so the column ENABLED is empty.", "网关没有提供查询机器人是否启用的接口，因此 ENABLED 一列为空。";
+        "The gateway does not offer the call that tells which robots are enabled, so the column ENABLED is empty.", "网关没有提供查询机器人是否启用的接口，因此“启用”（ENABLED）一列为空。";
         "Nothing. Lists can be pulled without it.", "无需处理，不影响拉取列表。";
     };
     LAST_LISTS_UNKNOWN "last-lists-unknown" {

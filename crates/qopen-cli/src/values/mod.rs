@@ -37,12 +37,23 @@ pub(crate) fn is_space(it: char) -> bool {
 }
 
 /// Parses a duration such as `3s`, `500ms`, `30m` or `7d`. A day has 24 hours.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = |_| "expected a duration with a unit, such as 500ms, 3s, 30m or 7d".to_owned();
+pub(crate) fn time(text: &str) -> Result<Duration, Phrase> {
+    let wrong = |_| {
+        phrase!(
+            "expected a duration with a unit, such as 500ms, 3s, 30m or 7d",
+            "应为带单位的时长，例如 500ms、3s、30m 或 7d",
+        )
+    };
     let span: jiff::Span = text.parse().map_err(wrong)?;
     let days = jiff::SpanRelativeTo::days_are_24_hours();
     let time = span.to_duration(days).map_err(wrong)?;
-    Duration::try_from(time).map_err(|_| "a duration cannot be negative".to_owned())
+    let negative = |_| phrase!("a duration cannot be negative", "时长不能为负");
+    Duration::try_from(time).map_err(negative)
+}
+
+/// Parses the duration of a flag.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    time(text).map_err(|why| why.english().to_owned())
 }
 
 /// A time as flags spell it.

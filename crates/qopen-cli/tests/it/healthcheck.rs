@@ -21,10 +21,15 @@ fn outcome(command: &mut Command) -> (Option<i32>, String) {
     (output.status.code(), said)
 }
 
-fn check(folder: &Path, control: &str) -> (Option<i32>, String) {
+fn healthcheck(folder: &Path, control: &str) -> Command {
     let mut command = qopen(folder, &["healthcheck", "--timeout", "300ms"]);
     // It needs no certificates.
-    outcome(command.env("SSL_CERT_FILE", "/nowhere").env("QOPEN_CONTROL", control))
+    command.env("SSL_CERT_FILE", "/nowhere").env("QOPEN_CONTROL", control);
+    command
+}
+
+fn check(folder: &Path, control: &str) -> (Option<i32>, String) {
+    outcome(&mut healthcheck(folder, control))
 }
 
 /// Listens, and answers each request with this text.
@@ -91,10 +96,47 @@ fn a_service_that_is_not_ready_fails_with_its_reason() {
     assert!(said.contains("did not answer within 300 ms"), "{said}");
 
     // Settings that cannot be used have the same code: 2 means something else to Docker.
-    for control in ["127.0.0.1:80800", "", " "] {
-        std::fs::write(folder.path().join("qopen.toml"), "control = \"x\"\n").unwrap();
-        let (code, said) = check(folder.path(), control);
-        assert_eq!(code, Some(1), "{said}");
-        assert!(said.contains("control listener"), "{said}");
+    std::fs::write(folder.path().join("qopen.toml"), "control = \"x\"\n").unwrap();
+    let (env, file) =
+        (("QOPEN_CONTROL", "QOPEN_CONTROL='"), ("`control` in qopen.toml", "control = \""));
+    for (control, (from, example)) in [("127.0.0.1:80800", env), ("", file), (" ", env)] {
+        let output = healthcheck(folder.path(), control).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b""[..]), "{said}");
+        let begin = format!("qopen: the control listener (from {from}) cannot be used: ");
+        assert!(said.starts_with(&begin), "{said}");
+        assert!(said.contains(&format!("\n  example: {example}127.0.0.1:8081")), "{said}");
+        assert!(said.ends_with("\n  more: qopen explain setting-wrong\n"), "{said}");
     }
+}
+
+#[test]
+fn whether_a_service_is_ready_is_said_in_chinese_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |answer, code| {
+        let mut command = healthcheck(folder.path(), &answering(answer));
+        let output = command.env("QOPEN_LANG", "zh").output().unwrap();
+        assert_eq!(output.status.code(), Some(code));
+        text(&output.stdout) + &text(&output.stderr)
+    };
+    let ready = said("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", 0);
+    assert!(
+        ready.starts_with("就绪：127.0.0.1:") && ready.ends_with(" 上的服务有应答\n"),
+        "{ready}"
+    );
+    let stopping =
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 20\r\n\r\n{\"error\":\"stopping\"}";
+    let stopping = said(stopping, 1);
+    let end = "/readyz 应答 503 Service Unavailable：stopping\n  更多：qopen explain unexpected\n";
+    assert!(
+        stopping.starts_with("qopen: 未就绪：http://") && stopping.ends_with(end),
+        "{stopping}"
+    );
+    // A setting that cannot be used, with its example.
+    let mut command = healthcheck(folder.path(), "127.0.0.1:80800");
+    let output = command.env("QOPEN_LANG", "zh").output().unwrap();
+    let wrong = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{wrong}");
+    assert!(wrong.contains("控制监听地址（来自 QOPEN_CONTROL）无法使用"), "{wrong}");
+    assert!(wrong.contains("\n  示例：QOPEN_CONTROL='127.0.0.1:8081'\n"), "{wrong}");
 }

@@ -234,7 +234,7 @@ fn logout(robot: &str, kind: u8, nonce: &str) -> Vec<u8> {
     callback(&ring(TOKEN), &event.to_string(), nonce, now())
 }
 
-fn new_customer(robot: &str, nonce: &str) -> Vec<u8> {
+pub(crate) fn new_customer(robot: &str, nonce: &str) -> Vec<u8> {
     let profile = json!({ "name": "canary-name" });
     let event = json!({
         "event_type": 20001, "robot_id": robot, "account_id": "canary-id", "account_type": 2,
@@ -244,7 +244,7 @@ fn new_customer(robot: &str, nonce: &str) -> Vec<u8> {
 }
 
 /// Posts events to a listener as soon as it listens.
-async fn post(stage: &Stage, events: &[Vec<u8>]) {
+pub(crate) async fn post(stage: &Stage, events: &[Vec<u8>]) {
     let began = Instant::now();
     let mut stream = loop {
         match TcpStream::connect(&stage.listen).await {

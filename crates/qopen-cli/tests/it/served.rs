@@ -90,7 +90,8 @@ impl Served {
         let control = loop {
             let line = lines.next().expect("it says where it is").unwrap();
             keep(&log, &line);
-            if let Some((_, rest)) = line.split_once("control on ") {
+            let said = ["control on ", "控制接口位于 "];
+            if let Some((_, rest)) = said.iter().find_map(|it| line.split_once(it)) {
                 break rest.split_once("/v1").unwrap().0.to_owned();
             }
         };

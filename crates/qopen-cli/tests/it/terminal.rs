@@ -1,6 +1,6 @@
 //! Tables on a real terminal, which `script` makes, and in a pipe.
 
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use qopen_simulator::{Schedule, SimulatedRobot};
 
@@ -20,14 +20,15 @@ fn stage() -> Stage {
     stage
 }
 
-/// Runs `qopen VERB list` by a shell whose standard output is a terminal of `columns`.
-fn on_terminal(stage: &Stage, columns: usize, verb: &str, rest: &str) -> String {
-    let qopen = stage.verb(verb, &["list"]);
-    let program = qopen.get_program().to_string_lossy();
-    let shell = format!("stty cols {columns} rows 24; {program} {verb} list{rest}");
+/// Runs a command by a shell whose standard output is a terminal of `columns`. `rest` follows the command.
+pub(crate) fn on_terminal(command: &Command, columns: usize, rest: &str) -> Output {
+    let program = command.get_program().to_string_lossy();
+    let arguments: Vec<_> = command.get_args().map(|it| format!(" '{}'", it.display())).collect();
+    let shell = format!("stty cols {columns} rows 24; {program}{}{rest}", arguments.concat());
     let mut script = Command::new("script");
-    script.args(["-qec", &shell, "/dev/null"]).current_dir(stage.folder.path());
-    for (name, value) in qopen.get_envs() {
+    script.args(["-qec", &shell, "/dev/null"]);
+    script.current_dir(command.get_current_dir().unwrap());
+    for (name, value) in command.get_envs() {
         match value {
             Some(value) => script.env(name, value),
             None => script.env_remove(name),
@@ -36,14 +37,23 @@ fn on_terminal(stage: &Stage, columns: usize, verb: &str, rest: &str) -> String 
     for name in ["COLUMNS", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         script.env_remove(name);
     }
-    let output = script.env("TERM", "xterm").stdin(std::process::Stdio::null()).output().unwrap();
+    script.env("TERM", "xterm").stdin(Stdio::null()).output().unwrap()
+}
+
+/// Whether [`on_terminal`] works here.
+pub(crate) fn is_there() -> bool {
+    is_usable("script", &["-qec", "stty size", "/dev/null"], "QOPEN_TEST_TERMINAL")
+}
+
+fn list(stage: &Stage, columns: usize, verb: &str, rest: &str) -> String {
+    let output = on_terminal(&stage.verb(verb, &["list"]), columns, rest);
     assert!(output.status.success(), "{}", text(&output.stdout));
     text(&output.stdout)
 }
 
 #[test]
 fn a_table_fits_the_terminal_and_a_pipe_gets_whole_fields() {
-    let script = is_usable("script", &["-qec", "stty size", "/dev/null"], "QOPEN_TEST_TERMINAL");
+    let script = is_there();
     let stage = stage();
     for verb in ["robots", "pulls"] {
         // A variable of the shell does not make a terminal.
@@ -63,7 +73,7 @@ fn a_table_fits_the_terminal_and_a_pipe_gets_whole_fields() {
             continue;
         }
         for columns in [40, 80, 120] {
-            let table = on_terminal(&stage, columns, verb, "");
+            let table = list(&stage, columns, verb, "");
             // Titles and states are coloured by the rule of standard error.
             assert!(table.contains("\u{1b}[1m"), "{table:?}");
             let plain = console::strip_ansi_codes(&table).replace('\r', "");
@@ -74,9 +84,9 @@ fn a_table_fits_the_terminal_and_a_pipe_gets_whole_fields() {
             assert!(!plain.contains(|it: char| it.is_control() && it != '\n'), "{plain:?}");
             assert!(plain.contains('…') || columns == 120, "{columns}: {plain}");
         }
-        let plain = on_terminal(&stage, 40, verb, " --color never");
+        let plain = list(&stage, 40, verb, " --color never");
         assert!(!plain.contains('\u{1b}'), "{plain:?}");
-        let inner = on_terminal(&stage, 40, verb, " | cat");
+        let inner = list(&stage, 40, verb, " | cat");
         // An age of one second more is another text of the same fields.
         let of = |text: &str| text.lines().map(|it| it.matches('\t').count()).collect::<Vec<_>>();
         assert_eq!(of(&inner), of(&piped), "{inner}");

@@ -13,7 +13,7 @@ use crate::peer::Peer;
 use crate::served::Served;
 use crate::support::{Stage, free_port, ids, installed, qopen, text, with_settings};
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// Verifies messages with the package of the standard.
 const VERIFIER: &str = r#"

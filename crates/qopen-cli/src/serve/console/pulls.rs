@@ -19,6 +19,7 @@ use super::status::Status;
 use super::texts::{Text, frame, listing, pulls as texts};
 use super::visit::Visit;
 use super::{Console, links};
+use crate::report::states;
 use crate::serve::service::Service;
 
 const PATH: &str = "/console/pulls";
@@ -41,22 +42,22 @@ struct Asked {
 
 /// Every status with its name in queries and its text.
 const STATUSES: [(Status, &str, &Text); 6] = [
-    (Status::Open, "open", &texts::OPEN),
-    (Status::Complete, "complete", &texts::COMPLETE),
-    (Status::Held, "held", &texts::HELD),
-    (Status::Superseded, "superseded", &texts::SUPERSEDED),
-    (Status::Incomplete, "incomplete", &texts::INCOMPLETE),
-    (Status::Failed, "failed", &texts::FAILED),
+    (Status::Open, "open", &states::OPEN),
+    (Status::Complete, "complete", &states::COMPLETE),
+    (Status::Held, "held", &states::HELD),
+    (Status::Superseded, "superseded", &states::SUPERSEDED),
+    (Status::Incomplete, "incomplete", &states::INCOMPLETE),
+    (Status::Failed, "failed", &states::FAILED),
 ];
 
 fn tag(status: Status, visit: &Visit) -> Markup {
     let (class, text) = match status {
-        Status::Open => ("tag wait", &texts::OPEN),
-        Status::Complete => ("tag good", &texts::COMPLETE),
-        Status::Held => ("tag bad", &texts::HELD),
-        Status::Superseded => ("tag", &texts::SUPERSEDED),
-        Status::Incomplete => ("tag bad", &texts::INCOMPLETE),
-        Status::Failed => ("tag bad", &texts::FAILED),
+        Status::Open => ("tag wait", &states::OPEN),
+        Status::Complete => ("tag good", &states::COMPLETE),
+        Status::Held => ("tag bad", &states::HELD),
+        Status::Superseded => ("tag", &states::SUPERSEDED),
+        Status::Incomplete => ("tag bad", &states::INCOMPLETE),
+        Status::Failed => ("tag bad", &states::FAILED),
     };
     html! { span class=(class) { (visit.say(text)) } }
 }

@@ -14,8 +14,9 @@ use serde::Deserialize;
 
 use super::pulls::{Shared, view};
 use super::refusal::Refusal;
-use crate::exit::chain;
+use crate::exit::chained;
 use crate::kept::pull::{Line, PullName};
+use crate::lang::Text;
 use crate::say::say;
 use crate::serve::service::Service;
 
@@ -78,9 +79,10 @@ pub(super) async fn list(
                 let part = listing.next().await.map_err(|error| {
                     // The broken body is not taken for the end.
                     listing.ends = true;
-                    let error = chain("a list of pulls ends early", &error);
-                    say!("qopen: {error}");
-                    io::Error::other(error)
+                    let what = Text::new("a list of pulls ends early", "拉取的列表提前结束");
+                    let error = chained(what, &error);
+                    say!("qopen: {}", error.shown());
+                    io::Error::other(error.english())
                 });
                 Some((part, listing))
             });

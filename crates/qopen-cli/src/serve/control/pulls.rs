@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use super::refusal::Refusal;
 use crate::guards::Guards;
-use crate::kept::pull::{Line, NoteLine, PullName};
+use crate::kept::note::NoteLine;
+use crate::kept::pull::{Line, PullName};
 use crate::report;
 use crate::robots;
 use crate::serve::service::{ActError, Service};
@@ -75,13 +76,13 @@ pub(super) async fn start(
         .map_err(|error| wrong("the body is not a request", &error))?;
     let unusable =
         |name: &str, why: &str| Refusal(StatusCode::BAD_REQUEST, format!("{name}: {why}"));
-    let robot = robots::one(&asked.robot_id).map_err(|why| unusable("robot_id", &why))?;
+    let robot = robots::one(&asked.robot_id).map_err(|why| unusable("robot_id", why.english()))?;
     if let Some(why) = service.cannot_name(&robot) {
-        return Err(unusable("robot_id", &why));
+        return Err(unusable("robot_id", why.english()));
     }
     let too_long = service.too_long(&robot, None).await;
     if let Some(why) = too_long.map_err(|error| Refusal::journal(&error))? {
-        return Err(unusable("robot_id", &why));
+        return Err(unusable("robot_id", why.english()));
     }
     let mut request = PullRequest::new(robot).need_tag_info(asked.need_tag_info);
     if let Some(mark @ ("." | "..")) = asked.mark_id.as_deref() {
@@ -91,7 +92,7 @@ pub(super) async fn start(
         ));
     }
     if let Some(mark) = &asked.mark_id {
-        robots::visible(mark).map_err(|why| unusable("mark_id", &why))?;
+        robots::visible(mark).map_err(|why| unusable("mark_id", why.english()))?;
         request = request.mark_id(MarkId::new(mark).map_err(|error| wrong("mark_id", &error))?);
     }
     request.expect_accounts = asked.expect_accounts;

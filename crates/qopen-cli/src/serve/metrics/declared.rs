@@ -294,17 +294,7 @@ mod tests {
 
     #[test]
     fn the_documentation_has_every_metric_as_it_is_declared() {
-        const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/OPERATIONS.md");
-        let page = std::fs::read_to_string(PAGE).expect("the page");
-        let start = page.find("| metric | type |").expect("the table");
-        let end = start + page[start..].find("\n\n").expect("its end") + 1;
-        let table = table();
-        if page[start..end] != table && std::env::var("INSTA_UPDATE").as_deref() == Ok("always") {
-            std::fs::write(PAGE, format!("{}{table}{}", &page[..start], &page[end..]))
-                .expect("written");
-            return;
-        }
-        assert!(page[start..end] == table, "INSTA_UPDATE=always writes this table:\n{table}");
+        crate::docs::assert_table("OPERATIONS.md", "| metric | type |", &table());
     }
 
     #[test]

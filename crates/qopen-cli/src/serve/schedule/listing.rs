@@ -13,7 +13,7 @@ use super::robots::Robots;
 use super::start::Start;
 use crate::app_robots::{AppRobots, SHOWN, names, not_listed};
 use crate::lang::{Phrase, phrase};
-use crate::report::count;
+use crate::report::ROBOTS;
 use crate::say::{caution, tell};
 use crate::serve::service::Service;
 use crate::topics::warnings;
@@ -81,9 +81,8 @@ impl<'a> Listing<'a> {
         caution!(
             warnings::ROBOTS_UNLISTED,
             "{robots} with new customers not pulled: the platform does not list them, or they are recycled: {names}",
-            "有新客户的 {number} 个机器人未拉取，平台没有列出它们，或已将其回收：{names}",
-            robots = count(robots.len() as u64, "robot", "robots"),
-            number = robots.len(),
+            "有新客户的 {robots}未拉取，平台没有列出它们，或已将其回收：{names}",
+            robots = ROBOTS.count(robots.len() as u64),
             names = names(robots.iter(), SHOWN),
         );
     }

@@ -21,8 +21,9 @@ use tokio::sync::watch as channel;
 
 use super::service::{Planned, Service};
 use crate::exit::Failure;
+use crate::lang::{Phrase, phrase};
 use crate::output::Output;
-use crate::say::say;
+use crate::say::tell;
 use crate::settings::Settings;
 use crate::wiring;
 pub(crate) use counts::Counts;
@@ -72,17 +73,22 @@ impl Schedules {
         self.jobs.send_replace(Arc::new(jobs));
         self.say();
         if self.jobs.borrow().is_empty() {
-            say!("qopen: no schedule is in force");
+            tell!("no schedule is in force", "没有生效的定时任务");
         }
     }
 
     /// Prints the next times of each schedule.
     fn say(&self) {
         let now = Timestamp::now();
-        let default = self.defaults.output.as_ref().map(Output::place).unwrap_or_default();
+        let default = self.defaults.output.as_ref().map(Output::place).unwrap_or_default().into();
         for job in &**self.jobs.borrow() {
-            let (number, text) = (job.title.number, &job.text);
-            say!("qopen: schedule {number} {text:?}: {}", job.describe(now, &default));
+            tell!(
+                "schedule {number} {text}: {plan}",
+                "定时任务 {number} {text}：{plan}",
+                number = job.title.number,
+                text = format!("{:?}", job.text),
+                plan = job.describe(now, &default),
+            );
         }
     }
 
@@ -183,12 +189,16 @@ impl Watched {
 }
 
 /// Checks each schedule for `qopen doctor`.
-pub(crate) fn examine(settings: &Settings) -> Vec<(String, Result<String, Failure>)> {
+pub(crate) fn examine(settings: &Settings) -> Vec<(String, Result<Phrase, Failure>)> {
     let now = Timestamp::now();
+    let default = phrase!(
+        "the folder or database of --out (needs `serve --out`)",
+        "--out 的文件夹或数据库（需要 `serve --out`）",
+    );
     let examined = settings.schedule.iter().map(|found| {
         let described = Job::new(found, settings).and_then(|job| {
             job.examine_place()?;
-            Ok(job.describe(now, "the folder or database of --out (needs `serve --out`)"))
+            Ok(job.describe(now, &default))
         });
         (found.title.to_string(), described.map_err(Failure::usage))
     });
@@ -206,9 +216,50 @@ mod tests {
 
     /// The schedule of an entry with these keys.
     pub(super) fn job_of(keys: &str) -> Job {
+        read(keys).unwrap()
+    }
+
+    fn read(keys: &str) -> Result<Job, Phrase> {
         let table = format!("schedule = [{{ {keys} }}]");
         let value = toml::from_str::<toml::Table>(&table).unwrap().remove("schedule").unwrap();
-        Job::new(&Found::all(value).unwrap()[0], &settings()).unwrap()
+        Job::new(&Found::all(value).unwrap()[0], &settings())
+    }
+
+    #[test]
+    fn schedules_and_mistakes_in_them_are_described_in_chinese_too() {
+        let good = "cron = '@daily', robots = ['r1']";
+        let more = "except = ['a', 'b', 'c', 'd'], pull_on_new_customer = '10m', max_gone = '5%'";
+        for keys in [good, &format!("cron = '@daily', robots = 'all', {more}")] {
+            let job = job_of(keys);
+            job.describe(Timestamp::now(), &Phrase::same("-")).assert_chinese();
+            job.check_place(None).unwrap_err().assert_chinese();
+        }
+        for wrong in [
+            "cron = '@daily'",
+            "robots = ['r1']",
+            "cron = 5, robots = ['r1']",
+            "cron = '@daily', robots = []",
+            "cron = '@daily', robots = ['all']",
+            "cron = '@daily', robots = ['a b']",
+            "cron = '@daily', robots = ['a,b']",
+            "cron = '@daily', robots = ['[a]']",
+            "cron = '@daily', robots = ['a'], except = ['b']",
+            &format!("{good}, robot = 'r2'"),
+            &format!("{good}, labels = 'xx'"),
+            &format!("{good}, format = 'odt'"),
+            &format!("{good}, bom = true"),
+            &format!("{good}, max_gone = '101%'"),
+            &format!("{good}, max_gone = '5 %'"),
+            &format!("{good}, pull_on_new_customer = '10'"),
+            &format!("{good}, pull_on_new_customer = '8d'"),
+            &format!("{good}, time_zone = 'Nowhere/At_All'"),
+            &format!("{good}, time_zone = 'UTC+8'"),
+            &format!("{good}, out = 'no/such/folder'"),
+            &format!("{good}, out = 'postgres://u:p@h/d'"),
+            "cron = '61 * * * *', robots = ['r1']",
+        ] {
+            read(wrong).unwrap_err().assert_chinese();
+        }
     }
 
     fn settings() -> Settings {

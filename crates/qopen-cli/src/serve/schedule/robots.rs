@@ -1,11 +1,11 @@
 //! The robots of a schedule.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use qopen::types::RobotId;
 
 use crate::app_robots::names;
+use crate::lang::{Phrase, Text, phrase};
 use crate::robots;
 use crate::settings::schedule::{ALL, Entry, RobotNames};
 
@@ -26,18 +26,19 @@ impl Robots {
     ///
     /// # Errors
     /// An id is invalid, or no robot is named.
-    pub(super) fn of(entry: &Entry) -> Result<Self, String> {
+    pub(super) fn of(entry: &Entry) -> Result<Self, Phrase> {
         match &entry.robots {
             RobotNames::AllExcept(names) => {
                 Ok(Self::AllExcept(ids("except", names)?.into_iter().collect()))
             }
-            RobotNames::Listed(names) if names.is_empty() => {
-                Err("robots: no robot is named; write robots = [\"ROBOT_ID\"]".to_owned())
-            }
-            RobotNames::Listed(names) if names.iter().any(|it| it.trim() == ALL) => {
-                Err("robots: \"all\" is no id; for all robots of the app write robots = \"all\""
-                    .to_owned())
-            }
+            RobotNames::Listed(names) if names.is_empty() => Err(phrase!(
+                "robots: no robot is named; write robots = [\"ROBOT_ID\"]",
+                "robots：没有指定机器人；请写 robots = [\"ROBOT_ID\"]",
+            )),
+            RobotNames::Listed(names) if names.iter().any(|it| it.trim() == ALL) => Err(phrase!(
+                "robots: \"all\" is no id; for all robots of the app write robots = \"all\"",
+                "robots：\"all\" 不是 ID；要拉取本应用的全部机器人，请写 robots = \"all\"",
+            )),
             RobotNames::Listed(names) => {
                 let (mut robots, mut seen) = (ids("robots", names)?, BTreeSet::new());
                 robots.retain(|robot| seen.insert(robot.clone()));
@@ -72,24 +73,40 @@ impl Robots {
             _ => false,
         }
     }
-}
 
-impl fmt::Display for Robots {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Describes the robots.
+    pub(super) fn in_words(&self) -> Phrase {
         match self {
-            Self::Listed(robots) => write!(f, "robots {}", names(robots.iter(), SHOWN)),
-            Self::AllExcept(except) if except.is_empty() => f.write_str("all robots of the app"),
-            Self::AllExcept(except) => {
-                write!(f, "all robots of the app except {}", names(except.iter(), SHOWN))
+            Self::Listed(robots) => {
+                phrase!("robots {names}", "机器人 {names}", names = names(robots.iter(), SHOWN),)
             }
+            Self::AllExcept(except) if except.is_empty() => {
+                phrase!("all robots of the app", "本应用的全部机器人")
+            }
+            Self::AllExcept(except) => phrase!(
+                "all robots of the app except {names}",
+                "本应用的全部机器人，除了 {names}",
+                names = names(except.iter(), SHOWN),
+            ),
         }
     }
 }
 
-fn ids(key: &str, names: &[String]) -> Result<Vec<RobotId>, String> {
+fn ids(key: &str, names: &[String]) -> Result<Vec<RobotId>, Phrase> {
     let read = |name: &String| {
-        robots::listed(name, "write each id in quotes of its own, such as [\"ID_1\", \"ID_2\"]")
-            .map_err(|why| format!("{key}: the id {name:?}: {why}"))
+        let each = Text::new(
+            "write each id in quotes of its own, such as [\"ID_1\", \"ID_2\"]",
+            "请为每个 ID 各写一对引号，例如 [\"ID_1\", \"ID_2\"]",
+        );
+        robots::listed(name, each).map_err(|why| {
+            phrase!(
+                "{key}: the id {name}: {why}",
+                "{key}：ID {name}：{why}",
+                key = key,
+                name = format!("{name:?}"),
+                why = why,
+            )
+        })
     };
     names.iter().map(read).collect()
 }

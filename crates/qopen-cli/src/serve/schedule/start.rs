@@ -15,12 +15,15 @@ use qopen::{PullError, PullRequest};
 use super::counts::Counts;
 use super::job::{Due, Job};
 use super::open::OpenPulls;
-use crate::exit::chain;
+use crate::exit::chained;
+use crate::lang::{Phrase, Text, phrase};
 use crate::say::say;
 use crate::serve::service::Service;
 
 /// Time between two attempts to start a pull that the journal could not keep.
 const AGAIN: Duration = Duration::from_secs(5);
+
+const IS_OPEN: Text = Text::new("is open", "仍在进行");
 
 /// A due pull of a robot.
 pub(super) struct Start {
@@ -64,13 +67,14 @@ impl Start {
         self.pull.robot_id == other.pull.robot_id && self.job.is_like(&other.job)
     }
 
-    /// Why it is due, for the log.
-    fn cause(&self) -> String {
-        let text = &self.job.text;
-        match self.by_customer {
-            true => format!("new customer, schedule {text:?}"),
-            false => format!("scheduled {text:?}"),
-        }
+    /// Prints what became of it, behind why it is due.
+    fn tell(&self, what: &Phrase) {
+        let text = format!("{:?}", self.job.text);
+        let cause = match self.by_customer {
+            true => phrase!("new customer, schedule {text}", "有新客户，定时 {text}", text = text),
+            false => phrase!("scheduled {text}", "定时 {text}", text = text),
+        };
+        say!("qopen: {}", Phrase::about(cause, what).shown());
     }
 }
 
@@ -117,9 +121,12 @@ impl<'a> Starter<'a> {
                 // The same schedule may be in the file twice.
                 if first.pull != start.pull || first.job.guards != start.job.guards {
                     let why = match (first.pull == start.pull, first.at == start.at) {
-                        (true, _) => "is due at the same time with other guards",
-                        (_, true) => "is due at the same time",
-                        _ => "is open",
+                        (true, _) => Text::new(
+                            "is due at the same time with other guards",
+                            "同时到期，而其保护规则不同",
+                        ),
+                        (_, true) => Text::new("is due at the same time", "同时到期"),
+                        _ => IS_OPEN,
                     };
                     self.skip(&start, &first.pull, why);
                 }
@@ -146,13 +153,18 @@ impl<'a> Starter<'a> {
         }
         match self.open.of(service, &pull.robot_id).await {
             Ok(None) => {}
-            Ok(Some(open)) => return self.skip(start, &open, "is open"),
+            Ok(Some(open)) => return self.skip(start, &open, IS_OPEN),
             Err(error) => return self.fail(start, &error, Some(&error)),
         }
         match service.too_long(&pull.robot_id, job.place.as_ref()).await {
             Ok(None) => {}
             Ok(Some(why)) => {
-                say!("qopen: {}: {pull} is not requested: {why}", start.cause());
+                start.tell(&phrase!(
+                    "{pull} is not requested: {why}",
+                    "未请求 {pull}：{why}",
+                    pull = Phrase::from(&pull),
+                    why = why,
+                ));
                 return Started::Refused;
             }
             Err(error) => return self.fail(start, &error, Some(&error)),
@@ -163,7 +175,7 @@ impl<'a> Starter<'a> {
             Err(PullError::InJournal) => Started::Begun,
             Ok(id) => {
                 service.schedules.started.fetch_add(1, Ordering::Relaxed);
-                say!("qopen: {}: {id} started", start.cause());
+                start.tell(&phrase!("{id} started", "已开始 {id}", id = Phrase::from(&id)));
                 Started::Begun
             }
             Err(PullError::Journal(error)) => self.fail(start, &error, Some(&error)),
@@ -171,29 +183,39 @@ impl<'a> Starter<'a> {
         }
     }
 
-    fn skip(&self, start: &Start, other: &PullId, why: &str) -> Started {
+    fn skip(&self, start: &Start, other: &PullId, why: Text) -> Started {
         self.service.schedules.skipped.fetch_add(1, Ordering::Relaxed);
-        let (cause, pull, mark) = (start.cause(), &start.pull, &other.mark_id);
-        say!("qopen: {cause}: {pull} skipped: mark {mark} {why}");
+        start.tell(&phrase!(
+            "{pull} skipped: mark {mark} {why}",
+            "跳过 {pull}：标记 {mark} {why}",
+            pull = Phrase::from(&start.pull),
+            mark = other.mark_id,
+            why = why,
+        ));
         Started::Skipped
     }
 
     fn fail(
         &self,
         start: &mut Start,
-        error: &dyn Error,
+        error: &(dyn Error + 'static),
         of_journal: Option<&JournalError>,
     ) -> Started {
         let is_retryable = of_journal.is_some_and(JournalError::is_retryable);
         if !start.told {
             let Counts { failed, .. } = &self.service.schedules;
             failed.fetch_add(1, Ordering::Relaxed);
-            let what = chain(&format!("{} not started", start.pull), error);
-            let again = match is_retryable {
-                true => format!("; trying again every {} s", AGAIN.as_secs()),
-                false => String::new(),
-            };
-            say!("qopen: {}: {what}{again}", start.cause());
+            let what =
+                phrase!("{pull} not started", "未开始 {pull}", pull = Phrase::from(&start.pull));
+            let mut what = chained(what, error);
+            if is_retryable {
+                what.push(&phrase!(
+                    "; trying again every {s} s",
+                    "；每 {s} 秒重试",
+                    s = AGAIN.as_secs(),
+                ));
+            }
+            start.tell(&what);
             start.told = true;
         }
         if is_retryable { Started::Failed } else { Started::Refused }

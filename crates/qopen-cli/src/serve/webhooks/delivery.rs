@@ -12,10 +12,13 @@ use qopen::http::WebhookError;
 
 use super::endpoints::Endpoints;
 use super::message::Envelope;
-use crate::say::say;
+use crate::lang::{Phrase, Text, phrase};
+use crate::say::tell;
 
 /// HTTP 410: the listener wants no further messages.
 const GONE: u16 = 410;
+
+const MESSAGE: Text = Text::new("a message", "一条消息");
 
 /// The receiver of everything that waits.
 pub(crate) struct Delivery {
@@ -94,7 +97,11 @@ impl Error for NotDelivered {
 impl Delivery {
     async fn send(&self, message: &Envelope) -> Result<(), DeliveryError> {
         let Some(endpoint) = self.endpoints.find(&message.to) else {
-            self.drop_message("a message", "its [[webhook]] is no longer in the settings");
+            let why = Text::new(
+                "its [[webhook]] is no longer in the settings",
+                "其 [[webhook]] 已不在设置中",
+            );
+            self.drop_message(MESSAGE, why);
             return Ok(());
         };
         match endpoint.webhook.send(&message.id, message.body.as_bytes()).await {
@@ -103,8 +110,12 @@ impl Delivery {
                 Ok(())
             }
             Err(WebhookError::NotAccepted { status: GONE, .. }) => {
-                let message = format!("a message of {}", endpoint.title);
-                self.drop_message(&message, "its listener answered with HTTP status 410");
+                let message = phrase!("a message of {it}", "{it} 的一条消息", it = endpoint.title);
+                let why = Text::new(
+                    "its listener answered with HTTP status 410",
+                    "其监听器以 HTTP 状态 410 应答",
+                );
+                self.drop_message(message, why);
                 Ok(())
             }
             Err(error) => {
@@ -115,9 +126,14 @@ impl Delivery {
         }
     }
 
-    fn drop_message(&self, message: &str, why: &str) {
+    fn drop_message(&self, message: impl Into<Phrase>, why: Text) {
         self.counts.dropped.fetch_add(1, Ordering::Relaxed);
-        say!("qopen: {message} was dropped: {why}");
+        tell!(
+            "{message} was dropped: {why}",
+            "已丢弃{message}：{why}",
+            message = message.into(),
+            why = why,
+        );
     }
 }
 
@@ -127,7 +143,7 @@ impl EventListener for Delivery {
         match Envelope::of(event) {
             Some(Ok(message)) => return self.send(&message).await,
             Some(Err(_)) => {
-                self.drop_message("a message", "it cannot be read");
+                self.drop_message(MESSAGE, Text::new("it cannot be read", "无法读取"));
                 return Ok(());
             }
             None => {}

@@ -62,9 +62,9 @@ impl Endpoints {
 }
 
 /// Returns each webhook of the settings with its title.
-fn examine(settings: &Settings) -> Vec<(String, Result<Endpoint, String>)> {
+fn examine(settings: &Settings) -> Vec<(String, Result<Endpoint, Phrase>)> {
     let endpoint = |title: &str, entry: &Entry| {
-        let webhook = settings.webhook(entry).map_err(|failure| failure.to_string())?;
+        let webhook = settings.webhook(entry).map_err(|failure| failure.message().clone())?;
         let name = Digest::of(entry.url.expose().as_bytes()).to_string();
         Ok(Endpoint { title: title.to_owned(), name, topics: entry.topics.clone(), webhook })
     };
@@ -78,10 +78,14 @@ fn examine(settings: &Settings) -> Vec<(String, Result<Endpoint, String>)> {
 }
 
 /// Checks each webhook for `qopen doctor`.
-pub(crate) fn examine_webhooks(settings: &Settings) -> Vec<(String, Result<String, Failure>)> {
+pub(crate) fn examine_webhooks(settings: &Settings) -> Vec<(String, Result<Phrase, Failure>)> {
     let described = |endpoint: Endpoint| {
         let topics: Vec<_> = endpoint.topics.iter().map(|it| it.as_str()).collect();
-        format!("URL and secret are valid; {}", topics.join(", "))
+        phrase!(
+            "URL and secret are valid; {topics}",
+            "地址与密钥有效；{topics}",
+            topics = topics.join(", "),
+        )
     };
     let examined = examine(settings).into_iter();
     examined.map(|(title, it)| (title, it.map(described).map_err(Failure::usage))).collect()

@@ -11,7 +11,8 @@ use qopen::engine::ServiceEvent;
 use qopen::types::Digest;
 
 use super::arrivals::Arrivals;
-use crate::exit::chain;
+use crate::exit::chained;
+use crate::lang::phrase;
 use crate::robot_events::RobotLogout;
 use crate::say::say;
 use crate::settings::webhook::Topic;
@@ -56,7 +57,12 @@ impl Webhooks {
             tokio::spawn(async move {
                 if let Err(error) = queue.put(&envelope).await {
                     counts.lose();
-                    say!("qopen: {}", chain(&format!("a message {topic} is lost"), &error));
+                    let what = phrase!(
+                        "a message {topic} is lost",
+                        "丢失了一条 {topic} 消息",
+                        topic = topic,
+                    );
+                    say!("qopen: {}", chained(what, &error).shown());
                 }
             });
         }

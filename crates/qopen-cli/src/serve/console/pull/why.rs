@@ -145,7 +145,7 @@ pub(in crate::serve::console) fn held(visit: &Visit, held: &HeldList<'_>) -> Str
         HeldBecause::Present(present) => visit.fill(&why::HELD_PRESENT, &[&visit.number(present)]),
         HeldBecause::Unconfirmed => visit.say(&why::HELD_UNCONFIRMED).to_owned(),
         HeldBecause::LeftOut(robots) => {
-            visit.fill(&why::HELD_LEFT_OUT, &[&names(robots.iter(), SHOWN)])
+            visit.fill(&why::HELD_LEFT_OUT, &[&names(robots.iter(), SHOWN).of(visit.lang)])
         }
         HeldBecause::Gone => {
             let (gone, before) = (visit.number(held.gone), visit.number(held.before));

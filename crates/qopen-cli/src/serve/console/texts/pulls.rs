@@ -5,12 +5,6 @@ texts! {
     SEARCH: "Part of a mark or robot id", "标记或机器人 ID（部分即可）";
     STATUS: "Status", "状态";
     ANY: "any", "全部";
-    OPEN: "open", "进行中";
-    COMPLETE: "complete", "完整";
-    HELD: "held", "被拦下";
-    SUPERSEDED: "superseded", "已被取代";
-    INCOMPLETE: "incomplete", "不完整";
-    FAILED: "failed", "失败";
     MARK: "Mark", "标记";
     ROBOT: "Robot", "机器人";
     STARTED: "Started", "开始时间";

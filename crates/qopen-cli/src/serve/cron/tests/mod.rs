@@ -9,6 +9,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
 use super::Cron;
+use crate::exit::chained;
 use model::{Model, Written};
 
 /// A zone of the bundled database, the same on each machine.
@@ -197,7 +198,9 @@ fn what_is_no_time_is_refused_with_field_value_and_example() {
         ("@daily 5", &["@daily takes no fields"]),
         ("TZ=UTC 0 0 * * *", &["\"TZ=UTC\"", "time_zone"]),
     ] {
-        let error = text.parse::<Cron>().expect_err(text).to_string();
+        let error = text.parse::<Cron>().expect_err(text);
+        chained("", &error).assert_chinese();
+        let error = error.to_string();
         for part in parts {
             assert!(error.contains(part), "{text:?}: {error:?} lacks {part:?}");
         }
