@@ -156,15 +156,13 @@ impl Listener {
         self
     }
 
-    /// Connections that began with the PROXY protocol, which the listener does not speak. Turn the
-    /// protocol off in the proxy.
+    /// Connections that began with the PROXY protocol, which the listener does not speak.
     #[must_use]
     pub fn proxy_protocol(&self) -> u64 {
         self.others.proxy.load(Ordering::Relaxed)
     }
 
-    /// Connections that began with HTTP/2, which the listener does not speak. Let the proxy speak
-    /// HTTP/1.1 to it.
+    /// Connections that began with HTTP/2, which the listener does not speak.
     #[must_use]
     pub fn http2(&self) -> u64 {
         self.others.http2.load(Ordering::Relaxed)
@@ -176,8 +174,7 @@ impl Listener {
         self.others.tls.load(Ordering::Relaxed)
     }
 
-    /// TLS handshakes that failed: the peer spoke another protocol, did not trust the certificate,
-    /// or took too long. 0 on a listener without TLS.
+    /// TLS handshakes that failed: no TLS, no trust in the certificate, or no end in time.
     #[must_use]
     pub fn failed_handshakes(&self) -> u64 {
         self.others.failed_handshakes.load(Ordering::Relaxed)
@@ -312,16 +309,15 @@ impl Listener {
         if let Some(tls) = &self.tls {
             let handshake = tls.acceptor().accept(stream);
             match tokio::time::timeout(self.limits.handshake_timeout, handshake).await {
-                Ok(Ok(stream)) => self.http(stream, slot, router, closing, (head, local)).await,
+                Ok(Ok(stream)) => {
+                    return self.http(stream, slot, router, closing, (head, local)).await;
+                }
                 Ok(Err(error)) => {
-                    self.others.failed_handshakes.fetch_add(1, Ordering::Relaxed);
                     tracing::debug!(error = &error as &dyn std::error::Error, "no TLS");
                 }
-                Err(_) => {
-                    self.others.failed_handshakes.fetch_add(1, Ordering::Relaxed);
-                    tracing::debug!("no TLS: the handshake took too long");
-                }
+                Err(_) => tracing::debug!("no TLS: the handshake took too long"),
             }
+            self.others.failed_handshakes.fetch_add(1, Ordering::Relaxed);
             return;
         }
         self.http(stream, slot, router, closing, (head, local)).await;

@@ -24,7 +24,7 @@ impl Adoption {
     }
 
     /// Looks for the pull in quarantine, before anything is kept of it: notes what stands for lost pages, and
-    /// keeps pages that came while nobody took the pull. Returns what the driver must be told.
+    /// keeps pages that came while no process took the pull. Returns what the driver must be told.
     ///
     /// Items stay in quarantine: they may count against other pulls, too.
     pub(crate) async fn take_in(

@@ -95,7 +95,7 @@ fn words(note: &Note) -> Phrase {
             item = item,
         ),
         Note::Doubted { item, lost: true } => phrase!(
-            "the journal may have lost pages of it, for which the item {item} stands",
+            "the journal may have lost pages of it, which the item {item} represents",
             "持久化存储可能丢失了它的分页，由隔离项 {item} 代表",
             item = item,
         ),
