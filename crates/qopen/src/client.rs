@@ -71,7 +71,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Collects external pulls, which another system requested. Default: their pages go to the handler of
+    /// Collects external pulls, which another system requested. One that the journal knows from an earlier
+    /// process is collected when it is [resumed](Client::resume). Default: their pages go to the handler of
     /// other events, or into quarantine without one.
     pub fn adopt(mut self, adopt: bool) -> Self {
         self.engine = self.engine.adopt(adopt);
