@@ -1,55 +1,82 @@
 //! What counts for and against a pull that another system requested, when this process takes it.
 
-use std::time::Duration;
-
-use qopen_assembler::{PageDigest, Timing};
-use qopen_journal::{Journal, JournalError, Layer, Note, PageRecord, PullId};
+use qopen_assembler::{PullOptions, Timing};
+use qopen_journal::{Journal, JournalError, Layer, Note, PageRecord, PullId, Quarantined};
 use tokio::time::Instant;
 
 use crate::classify::{Classified, classify};
-use crate::fact::Fact;
 
 /// For how long a restoration of the journal counts against external pulls: a request that was sent before this
 /// process began has passed its deadline then.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Adoption {
     began: Instant,
-    deadline: Duration,
+    timing: Timing,
+}
+
+/// What an item in quarantine is to a pull.
+enum Found {
+    /// It stands for lost pages.
+    Lost,
+    /// A page of it, which came while no process took the pull.
+    Page,
 }
 
 impl Adoption {
     /// Begins now.
     pub(crate) fn new(timing: Timing) -> Self {
-        Self { began: Instant::now(), deadline: timing.deadline }
+        Self { began: Instant::now(), timing }
     }
 
-    /// Looks for the pull in quarantine, before anything is kept of it: notes what stands for lost pages, and
-    /// keeps pages that came while no process took the pull. Returns what the driver must be told.
+    /// The assembler's options for an adopted pull.
+    pub(crate) fn options(&self) -> PullOptions {
+        PullOptions::default().timing(self.timing)
+    }
+
+    /// Looks for the pull in quarantine, before anything is kept of it: notes what counts against it, and keeps its
+    /// pages. Returns whether there was anything.
     ///
-    /// Items stay in quarantine: they may count against other pulls, too.
+    /// Items stay in quarantine: they may count against other pulls, too. The same call may be repeated.
     pub(crate) async fn take_in(
-        self,
+        &self,
         journal: &dyn Journal,
         pull: &PullId,
-    ) -> Result<Vec<Fact>, JournalError> {
-        let (items, mut facts) = (journal.quarantined(None).await?, Vec::new());
-        let is_recent = self.began.elapsed() < self.deadline;
-        for item in items.iter().filter(|it| it.layer == Layer::Lost && is_recent) {
-            let item = item.digest();
-            journal.note(pull, Note::Doubted { item, lost: true }).await?;
-            facts.push(Fact::Owed(pull.clone(), PageDigest::from(item)));
+    ) -> Result<bool, JournalError> {
+        let items = journal.quarantined(None).await?;
+        if items.is_empty() {
+            return Ok(false);
         }
-        for item in items.into_iter().filter(|it| it.layer == Layer::Pull) {
-            match classify(item.payload.as_bytes()) {
-                Classified::Page(page) if page.pull == *pull => {
-                    let record = PageRecord::new(pull.clone(), item.payload);
-                    let digest = PageDigest::from(record.digest);
-                    journal.append(record).await?;
-                    facts.push(Fact::Page(pull.clone(), digest, page));
+        let is_recent = self.began.elapsed() < self.timing.deadline;
+        let named = pull.clone();
+        let look = move || -> Vec<(Found, Quarantined)> {
+            let found = items.into_iter().filter_map(|it| Some((found(&it, &named)?, it)));
+            found.filter(|(found, _)| is_recent || !matches!(found, Found::Lost)).collect()
+        };
+        // There may be many, and each is read.
+        let found = tokio::task::spawn_blocking(look).await;
+        // It ends early only when the runtime does.
+        let found = found.map_err(|error| JournalError::Unavailable(error.into()))?;
+        let any = !found.is_empty();
+        for (found, item) in found {
+            match found {
+                Found::Page => {
+                    journal.append(PageRecord::new(pull.clone(), item.payload)).await.map(drop)
                 }
-                _ => {}
-            }
+                Found::Lost => {
+                    journal.note(pull, Note::Doubted { item: item.digest(), lost: true }).await
+                }
+            }?;
         }
-        Ok(facts)
+        Ok(any)
+    }
+}
+
+fn found(item: &Quarantined, pull: &PullId) -> Option<Found> {
+    if item.layer == Layer::Lost {
+        return Some(Found::Lost);
+    }
+    match classify(item.payload.as_bytes()) {
+        Classified::Page(page) => (page.pull == *pull).then_some(Found::Page),
+        _ => None,
     }
 }

@@ -90,7 +90,7 @@ impl Inner {
             return Ok(prepared);
         }
         let taken = self.adoption.take_in(&*self.journal, id).await.map_err(PullError::Journal)?;
-        if taken.is_empty() { Ok(prepared) } else { prepare().await }
+        if taken { prepare().await } else { Ok(prepared) }
     }
 }
 

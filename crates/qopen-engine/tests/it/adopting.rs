@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use qopen_assembler::Failure;
-use qopen_engine::{Accepted, Engine, Status};
-use qopen_journal::{DiskJournal, Journal, Layer, MemoryJournal, Note, doubt_unfinished_pulls};
+use qopen_engine::{Accepted, Engine, NotKept, Status};
+use qopen_journal::{
+    DiskJournal, Journal, Layer, MemoryJournal, Note, Payload, Quarantined, doubt_unfinished_pulls,
+};
 
-use crate::support::{builder, engine_on, id, incoming, page, page_of, still, timing};
+use crate::storage::{Mode, Storage};
+use crate::support::{
+    builder, engine_on, id, in_time, incoming, page, page_of, still, timing, unreadable_page,
+};
 
 fn adopting(journal: &Arc<impl Journal + 'static>) -> Engine {
     builder().journal(Arc::clone(journal) as _).adopt(true).build().unwrap()
@@ -67,10 +72,15 @@ async fn e2_pages_that_came_before_a_pull_was_adopted_are_in_its_list() {
     }
 }
 
+/// A page that does not say what it is.
+fn undeclared_page() -> String {
+    page_of("mark", 1, true).replace(r#""event_type":42016,"#, "")
+}
+
 /// A page that does not say what it is may not be the first of an external pull.
 #[tokio::test(start_paused = true)]
 async fn e2_an_undeclared_page_waits_for_a_declared_one() {
-    let undeclared = page_of("mark", 1, true).replace(r#""event_type":42016,"#, "");
+    let undeclared = undeclared_page();
     let journal = Arc::new(MemoryJournal::default());
     let adopts = adopting(&journal);
     assert_eq!(adopts.accept(incoming(undeclared)).await.unwrap(), Accepted::Quarantined);
@@ -134,4 +144,95 @@ async fn e2_a_restoration_does_not_count_against_pulls_that_were_requested_after
     let engine = adopting(&journal);
     let outcome = engine.resume(&id()).await.unwrap().outcome().await.unwrap();
     assert!(outcome.status.is_complete(), "{}", outcome.status);
+}
+
+/// The journal takes notes and no payloads, then pages only, then everything.
+#[tokio::test(start_paused = true)]
+async fn e2_an_adoption_that_fails_goes_on_with_the_next_page() {
+    for restored in [false, true] {
+        let storage = Storage::new();
+        let engine = adopting(&storage);
+        engine.accept(incoming(undeclared_page())).await.unwrap();
+        if restored {
+            let lost = Quarantined::new(None, Layer::Lost, "lost", Payload::new("lost pages"));
+            storage.quarantine(lost).await.unwrap();
+        }
+        for mode in [Mode::Full, Mode::HoldsPages] {
+            storage.turn(mode);
+            let accepted = tokio::spawn({
+                let engine = engine.clone();
+                async move { engine.accept(page(2, false)).await }
+            });
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            storage.turn(Mode::Fails);
+            let refused = accepted.await.unwrap().unwrap_err();
+            assert!(matches!(refused, NotKept::Journal(_)), "{refused}");
+        }
+        storage.turn(Mode::Works);
+        assert!(engine.adopted().now_or_never().is_none());
+        // Kept for the process that has the pull, as any page of a pull in the journal.
+        engine.accept(incoming(undeclared_page().replace("a001", "a003"))).await.unwrap();
+        engine.accept(page(2, false)).await.unwrap();
+        let outcome = in_time(engine.adopted()).await.unwrap().outcome().await.unwrap();
+        let status = &outcome.status;
+        match restored {
+            true => assert!(matches!(status, Status::Incomplete(Failure::OwedPages)), "{status}"),
+            false => assert!(status.is_complete(), "{status}"),
+        }
+        assert_eq!(outcome.progress.figures.accounts, 3, "{restored}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e2_nothing_is_acknowledged_of_a_pull_for_which_there_is_no_room() {
+    let journal = Arc::new(MemoryJournal::default());
+    let engine = adopting(&journal);
+    for number in 0..10_000 {
+        engine.accept(incoming(page_of(&format!("other{number}"), 1, true))).await.unwrap();
+    }
+    let unreadable = incoming(unreadable_page().replace("mark\"", "mark2\""));
+    for first in [page(1, true), unreadable] {
+        let refused = engine.accept(first).await.unwrap_err();
+        assert!(matches!(refused, NotKept::Declined), "{refused}");
+    }
+    assert!(!journal.knows(&id()).await.unwrap());
+    // The others end, and the platform sends again.
+    tokio::time::sleep(timing().deadline).await;
+    let mut pull = engine.adopted().await.unwrap();
+    while engine.adopted().now_or_never().is_some() {}
+    engine.accept(page(2, false)).await.unwrap();
+    engine.accept(page(1, true)).await.unwrap();
+    while *pull.id() != id() {
+        pull = in_time(engine.adopted()).await.unwrap();
+    }
+    let outcome = pull.outcome().await.unwrap();
+    assert!(outcome.status.is_complete(), "{}", outcome.status);
+    assert_eq!(outcome.progress.figures.accounts, 2);
+}
+
+/// Of the process that adopts the pull, and of another one that shares the journal.
+#[tokio::test(start_paused = true)]
+async fn e2_a_page_that_gets_into_quarantine_during_an_adoption_is_in_the_list() {
+    for shared in [false, true] {
+        let storage = Storage::new();
+        let receives = if shared { storage.another() } else { Arc::clone(&storage) };
+        let engine = adopting(&storage);
+        let receiver = if shared { engine_on(&receives) } else { engine.clone() };
+        receives.turn(Mode::HoldsItems);
+        let first = if shared { page_of("mark", 1, true) } else { undeclared_page() };
+        let first = tokio::spawn(async move { receiver.accept(incoming(first)).await });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        engine.accept(page(2, false)).await.unwrap();
+        receives.turn(Mode::Works);
+        assert_eq!(first.await.unwrap().unwrap(), Accepted::Page);
+        let pull = in_time(engine.adopted()).await.unwrap();
+        if shared {
+            // Another process tells only the journal, which a worker reads before the pull ends.
+            assert_eq!(storage.digests(&id()).await.unwrap().len(), 2);
+            continue;
+        }
+        let outcome = pull.outcome().await.unwrap();
+        assert!(outcome.status.is_complete(), "{}", outcome.status);
+        assert_eq!(outcome.progress.figures.accounts, 2);
+    }
 }

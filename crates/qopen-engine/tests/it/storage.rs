@@ -21,6 +21,8 @@ pub(crate) enum Mode {
     Full,
     /// Appends wait, and everything else works.
     HoldsPages,
+    /// Items for the quarantine wait, and everything else works.
+    HoldsItems,
     /// Claims and renewals wait, and everything else works.
     HoldsClaims,
     /// The count of refusals fails, and everything else works.
@@ -111,7 +113,7 @@ impl Journal for Storage {
     }
 
     async fn quarantine(&self, item: Quarantined) -> Result<(), JournalError> {
-        self.pass(&[Mode::Hangs], &[Mode::Fails, Mode::Full]).await?;
+        self.pass(&[Mode::Hangs, Mode::HoldsItems], &[Mode::Fails, Mode::Full]).await?;
         self.inner.quarantine(item).await
     }
 
