@@ -1,17 +1,24 @@
 //! What counts for and against a pull that another system requested, when this process takes it.
 
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use qopen_assembler::{PullOptions, Timing};
 use qopen_journal::{Journal, JournalError, Layer, Note, PageRecord, PullId, Quarantined};
+use qopen_types::Digest;
 use tokio::time::Instant;
 
-use crate::classify::{Classified, classify};
+use crate::classify::{Classified, Unreadable, classify};
+use crate::whose::counts_against;
 
-/// For how long a restoration of the journal counts against external pulls: a request that was sent before this
-/// process began has passed its deadline then.
-#[derive(Clone, Copy, Debug)]
+/// What has counted against external pulls in this process since before they were known. After the deadline it no longer
+/// does: a request that was sent before has passed its deadline then.
+#[derive(Clone, Debug)]
 pub(crate) struct Adoption {
     began: Instant,
     timing: Timing,
+    /// Items that no pull owns, by the time at which each came.
+    nameless: Arc<Mutex<VecDeque<(Instant, Digest)>>>,
 }
 
 /// What an item in quarantine is to a pull.
@@ -20,17 +27,33 @@ enum Found {
     Lost,
     /// A page of it, which came while no process took the pull.
     Page,
+    /// It may be a page of the pull, and cannot be read.
+    Unreadable,
 }
 
 impl Adoption {
     /// Begins now.
     pub(crate) fn new(timing: Timing) -> Self {
-        Self { began: Instant::now(), timing }
+        Self { began: Instant::now(), timing, nameless: Arc::default() }
     }
 
     /// The assembler's options for an adopted pull.
     pub(crate) fn options(&self) -> PullOptions {
         PullOptions::default().timing(self.timing)
+    }
+
+    /// Remembers an unreadable item that no pull owns.
+    pub(crate) fn remember(&self, item: Digest) {
+        self.nameless().push_back((Instant::now(), item));
+    }
+
+    /// The items that came within the deadline. Held for an operation on the queue, never across an await.
+    fn nameless(&self) -> MutexGuard<'_, VecDeque<(Instant, Digest)>> {
+        let mut nameless = self.nameless.lock().unwrap_or_else(PoisonError::into_inner);
+        while nameless.front().is_some_and(|(at, _)| at.elapsed() >= self.timing.deadline) {
+            nameless.pop_front();
+        }
+        nameless
     }
 
     /// Looks for the pull in quarantine, before anything is kept of it: notes what counts against it, and keeps its
@@ -47,9 +70,11 @@ impl Adoption {
             return Ok(false);
         }
         let is_recent = self.began.elapsed() < self.timing.deadline;
+        let nameless: BTreeSet<Digest> = self.nameless().iter().map(|(_, item)| *item).collect();
         let named = pull.clone();
         let look = move || -> Vec<(Found, Quarantined)> {
-            let found = items.into_iter().filter_map(|it| Some((found(&it, &named)?, it)));
+            let found =
+                items.into_iter().filter_map(|it| Some((found(&it, &named, &nameless)?, it)));
             found.filter(|(found, _)| is_recent || !matches!(found, Found::Lost)).collect()
         };
         // There may be many, and each is read.
@@ -58,25 +83,43 @@ impl Adoption {
         let found = found.map_err(|error| JournalError::Unavailable(error.into()))?;
         let any = !found.is_empty();
         for (found, item) in found {
-            match found {
+            let lost = match found {
                 Found::Page => {
-                    journal.append(PageRecord::new(pull.clone(), item.payload)).await.map(drop)
+                    journal.append(PageRecord::new(pull.clone(), item.payload)).await?;
+                    continue;
                 }
-                Found::Lost => {
-                    journal.note(pull, Note::Doubted { item: item.digest(), lost: true }).await
-                }
-            }?;
+                Found::Lost => true,
+                Found::Unreadable => false,
+            };
+            journal.note(pull, Note::Doubted { item: item.digest(), lost }).await?;
         }
         Ok(any)
     }
 }
 
-fn found(item: &Quarantined, pull: &PullId) -> Option<Found> {
+fn found(item: &Quarantined, pull: &PullId, nameless: &BTreeSet<Digest>) -> Option<Found> {
     if item.layer == Layer::Lost {
         return Some(Found::Lost);
     }
     match classify(item.payload.as_bytes()) {
         Classified::Page(page) => (page.pull == *pull).then_some(Found::Page),
+        // An item of the pull counts against it already.
+        Classified::Unreadable(it) if item.pull.as_ref() != Some(pull) => {
+            let is_recent = nameless.contains(&item.digest());
+            may_be_of(&it, item, is_recent, pull).then_some(Found::Unreadable)
+        }
         _ => None,
+    }
+}
+
+/// Whether an item may be a page of a pull: it has its name, or came lately without one.
+fn may_be_of(it: &Unreadable, item: &Quarantined, is_recent: bool, pull: &PullId) -> bool {
+    let (names, damaged) = (it.names(), it.is_damaged());
+    match names.pull() {
+        Some(named) if !damaged => named == *pull,
+        _ => {
+            let against = counts_against(item.payload.as_bytes(), names, damaged, [pull]);
+            against.by_mark || is_recent && !against.pulls.is_empty()
+        }
     }
 }

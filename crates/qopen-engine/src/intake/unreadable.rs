@@ -90,6 +90,10 @@ impl Intake {
             self.tell(arrived, Fact::Owed(state.pull.clone(), PageDigest::from(digest))).await?;
         }
         let (nameless, reason) = (item.pull.is_none(), item.reason.clone());
+        if nameless && layer != Layer::Pull {
+            // First: a pull may be adopted as soon as the item is there.
+            self.adoption.remember(digest);
+        }
         self.journal.quarantine(item).await.map_err(NotKept::Journal)?;
         self.outage.kept();
         tracing::warn!(

@@ -236,3 +236,52 @@ async fn e2_a_page_that_gets_into_quarantine_during_an_adoption_is_in_the_list()
         assert_eq!(outcome.progress.figures.accounts, 2);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn e2_an_unreadable_page_counts_against_the_pull_that_is_adopted_later() {
+    let cut = page_of("mark", 1, true);
+    let cut = cut[..cut.len() - 12].to_owned();
+    let of_another = unreadable_page().replace("\"robot\"", "\"another\"");
+    for (first, counts) in [(unreadable_page(), true), (cut, true), (of_another, false)] {
+        let journal = Arc::new(MemoryJournal::default());
+        engine_on(&journal).accept(incoming(first.clone())).await.unwrap();
+        let engine = adopting(&journal);
+        engine.accept(page(2, false)).await.unwrap();
+        let outcome = engine.adopted().await.unwrap().outcome().await.unwrap();
+        let status = &outcome.status;
+        match counts {
+            true => {
+                let is_unreadable = matches!(status, Status::Incomplete(Failure::UnreadablePages));
+                assert!(is_unreadable, "{first}: {status}");
+            }
+            false => assert!(status.is_complete(), "{first}: {status}"),
+        }
+    }
+}
+
+/// Of a content that no key opens.
+#[tokio::test(start_paused = true)]
+async fn e2_an_item_without_a_name_counts_against_the_pull_that_is_adopted_soon() {
+    for (soon, worker) in [(true, false), (true, true), (false, false), (false, true)] {
+        let engine = builder().adopt(!worker).keep_external_pages(worker).build().unwrap();
+        let content = Payload::new("a content");
+        engine.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
+        if !soon {
+            tokio::time::sleep(timing().deadline).await;
+        }
+        engine.accept(page(2, false)).await.unwrap();
+        let pull = match worker {
+            true => engine.resume(&id()).await.unwrap(),
+            false => engine.adopted().await.unwrap(),
+        };
+        let outcome = pull.outcome().await.unwrap();
+        let status = &outcome.status;
+        match soon {
+            true => {
+                let is_unreadable = matches!(status, Status::Incomplete(Failure::UnreadablePages));
+                assert!(is_unreadable, "{worker}: {status}");
+            }
+            false => assert!(status.is_complete(), "{worker}: {status}"),
+        }
+    }
+}
