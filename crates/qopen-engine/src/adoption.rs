@@ -19,6 +19,8 @@ pub(crate) struct Adoption {
     timing: Timing,
     /// Items that no pull owns, by the time at which each came.
     nameless: Arc<Mutex<VecDeque<(Instant, Digest)>>>,
+    /// Held while the quarantine is in memory, which may be large.
+    looking: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What an item in quarantine is to a pull.
@@ -34,7 +36,8 @@ enum Found {
 impl Adoption {
     /// Begins now.
     pub(crate) fn new(timing: Timing) -> Self {
-        Self { began: Instant::now(), timing, nameless: Arc::default() }
+        let (nameless, looking) = (Arc::default(), Arc::default());
+        Self { began: Instant::now(), timing, nameless, looking }
     }
 
     /// The assembler's options for an adopted pull.
@@ -65,22 +68,7 @@ impl Adoption {
         journal: &dyn Journal,
         pull: &PullId,
     ) -> Result<bool, JournalError> {
-        let items = journal.quarantined(None).await?;
-        if items.is_empty() {
-            return Ok(false);
-        }
-        let is_recent = self.began.elapsed() < self.timing.deadline;
-        let nameless: BTreeSet<Digest> = self.nameless().iter().map(|(_, item)| *item).collect();
-        let named = pull.clone();
-        let look = move || -> Vec<(Found, Quarantined)> {
-            let found =
-                items.into_iter().filter_map(|it| Some((found(&it, &named, &nameless)?, it)));
-            found.filter(|(found, _)| is_recent || !matches!(found, Found::Lost)).collect()
-        };
-        // There may be many, and each is read.
-        let found = tokio::task::spawn_blocking(look).await;
-        // It ends early only when the runtime does.
-        let found = found.map_err(|error| JournalError::Unavailable(error.into()))?;
+        let found = self.look_for(journal, pull).await?;
         let any = !found.is_empty();
         for (found, item) in found {
             let lost = match found {
@@ -95,31 +83,66 @@ impl Adoption {
         }
         Ok(any)
     }
+    /// What the quarantine has of a pull.
+    async fn look_for(
+        &self,
+        journal: &dyn Journal,
+        pull: &PullId,
+    ) -> Result<Vec<(Found, Quarantined)>, JournalError> {
+        let _alone = self.looking.lock().await;
+        let items = journal.quarantined(None).await?;
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let is_recent = self.began.elapsed() < self.timing.deadline;
+        let nameless: BTreeSet<Digest> = self.nameless().iter().map(|(_, item)| *item).collect();
+        let pull = pull.clone();
+        let look = move || {
+            // The age of an item of an earlier process is unknown.
+            let is_recent = |it: &Quarantined| is_recent || nameless.contains(&it.digest());
+            let found =
+                items.into_iter().filter_map(|it| Some((found(&it, &pull, &is_recent)?, it)));
+            found.collect()
+        };
+        // There may be many, and each is read. It ends early only when the runtime does.
+        let found = tokio::task::spawn_blocking(look).await;
+        found.map_err(|error| JournalError::Unavailable(error.into()))
+    }
 }
 
-fn found(item: &Quarantined, pull: &PullId, nameless: &BTreeSet<Digest>) -> Option<Found> {
+fn found(
+    item: &Quarantined,
+    pull: &PullId,
+    is_recent: &impl Fn(&Quarantined) -> bool,
+) -> Option<Found> {
     if item.layer == Layer::Lost {
-        return Some(Found::Lost);
+        return is_recent(item).then_some(Found::Lost);
     }
+    let is_of_pull = item.pull.as_ref() == Some(pull);
     match classify(item.payload.as_bytes()) {
         Classified::Page(page) => (page.pull == *pull).then_some(Found::Page),
         // An item of the pull counts against it already.
-        Classified::Unreadable(it) if item.pull.as_ref() != Some(pull) => {
-            let is_recent = nameless.contains(&item.digest());
-            may_be_of(&it, item, is_recent, pull).then_some(Found::Unreadable)
+        Classified::Unreadable(it) if !is_of_pull => {
+            may_be_of(&it, item, pull, is_recent).then_some(Found::Unreadable)
         }
         _ => None,
     }
 }
 
-/// Whether an item may be a page of a pull: it has its name, or came lately without one.
-fn may_be_of(it: &Unreadable, item: &Quarantined, is_recent: bool, pull: &PullId) -> bool {
+/// Whether an item may be a page of a pull: it has its name, or came lately without an owner.
+fn may_be_of(
+    it: &Unreadable,
+    item: &Quarantined,
+    pull: &PullId,
+    is_recent: &impl Fn(&Quarantined) -> bool,
+) -> bool {
     let (names, damaged) = (it.names(), it.is_damaged());
     match names.pull() {
         Some(named) if !damaged => named == *pull,
         _ => {
             let against = counts_against(item.payload.as_bytes(), names, damaged, [pull]);
-            against.by_mark || is_recent && !against.pulls.is_empty()
+            let is_nameless = item.pull.is_none() && !against.pulls.is_empty();
+            against.by_mark || is_nameless && is_recent(item)
         }
     }
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use qopen_assembler::Failure;
 use qopen_engine::{Accepted, Engine, NotKept, Status};
 use qopen_journal::{
-    DiskJournal, Journal, Layer, MemoryJournal, Note, Payload, Quarantined, doubt_unfinished_pulls,
+    DiskJournal, Journal, Layer, MemoryJournal, Note, Payload, PullId, Quarantined,
+    doubt_unfinished_pulls,
 };
 
 use crate::storage::{Mode, Storage};
@@ -284,4 +286,43 @@ async fn e2_an_item_without_a_name_counts_against_the_pull_that_is_adopted_soon(
             false => assert!(status.is_complete(), "{worker}: {status}"),
         }
     }
+}
+
+/// A later process does not know when an item came.
+#[tokio::test(start_paused = true)]
+async fn e2_an_item_without_a_name_of_an_earlier_process_counts_too() {
+    let journal = Arc::new(MemoryJournal::default());
+    let engine = engine_on(&journal);
+    let content = Payload::new("a content");
+    engine.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
+    drop(engine);
+    let engine = adopting(&journal);
+    engine.accept(page(2, false)).await.unwrap();
+    let outcome = engine.adopted().await.unwrap().outcome().await.unwrap();
+    let status = &outcome.status;
+    assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
+    tokio::time::sleep(timing().deadline).await;
+    engine.accept(incoming(page_of("later", 2, false))).await.unwrap();
+    let outcome = engine.adopted().await.unwrap().outcome().await.unwrap();
+    assert!(outcome.status.is_complete(), "{}", outcome.status);
+}
+
+/// Each look has the whole quarantine in memory.
+#[tokio::test(start_paused = true)]
+async fn the_quarantine_is_read_for_one_adoption_after_another() {
+    let storage = Storage::new();
+    let engine = builder().journal(Arc::clone(&storage) as _).keep_external_pages(true);
+    let engine = engine.build().unwrap();
+    engine_on(&storage).accept(page(1, true)).await.unwrap();
+    let marks = ["a", "b", "c"];
+    for mark in marks {
+        engine.accept(incoming(page_of(mark, 2, false))).await.unwrap();
+    }
+    let ids = marks.map(|mark| PullId { mark_id: mark.parse().unwrap(), ..id() });
+    let pulls = join_all(ids.iter().map(|id| engine.resume(id))).await;
+    for pull in pulls {
+        let outcome = pull.unwrap().outcome().await.unwrap();
+        assert!(outcome.status.is_complete(), "{}", outcome.status);
+    }
+    assert_eq!(storage.most_looks(), 1);
 }

@@ -42,6 +42,8 @@ pub(crate) struct Storage {
     noted: Arc<Dates>,
     mode: watch::Sender<Mode>,
     crashes: watch::Sender<u64>,
+    /// Callers that read the quarantine now, and the most of them at once.
+    looks: Mutex<(usize, usize)>,
 }
 
 impl Storage {
@@ -56,11 +58,16 @@ impl Storage {
 
     fn over(inner: Arc<MemoryJournal>, noted: Arc<Dates>) -> Arc<Self> {
         let (mode, crashes) = (watch::Sender::new(Mode::Works), watch::Sender::new(0));
-        Arc::new(Self { inner, noted, mode, crashes })
+        Arc::new(Self { inner, noted, mode, crashes, looks: Mutex::default() })
     }
 
     pub(crate) fn turn(&self, mode: Mode) {
         self.mode.send_replace(mode);
+    }
+
+    /// The most callers that have read the quarantine at once.
+    pub(crate) fn most_looks(&self) -> usize {
+        self.looks.lock().unwrap().1
     }
 
     /// What waits for an answer fails, as if its process had died.
@@ -142,6 +149,14 @@ impl Journal for Storage {
 
     async fn quarantined(&self, of: Option<&PullId>) -> Result<Vec<Quarantined>, JournalError> {
         self.answers().await?;
+        {
+            let mut looks = self.looks.lock().unwrap();
+            looks.0 += 1;
+            looks.1 = looks.1.max(looks.0);
+        }
+        // The others get their turn.
+        tokio::task::yield_now().await;
+        self.looks.lock().unwrap().0 -= 1;
         self.inner.quarantined(of).await
     }
 
