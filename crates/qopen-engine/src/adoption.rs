@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use qopen_assembler::{PullOptions, Timing};
 use qopen_journal::{Journal, JournalError, Layer, Note, PageRecord, PullId, Quarantined};
 use qopen_types::Digest;
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::Instant;
 
 use crate::classify::{Classified, Unreadable, classify};
@@ -19,8 +20,9 @@ pub(crate) struct Adoption {
     timing: Timing,
     /// Items that no pull owns, by the time at which each came.
     nameless: Arc<Mutex<VecDeque<(Instant, Digest)>>>,
-    /// Held while the quarantine is in memory, which may be large.
-    looking: Arc<tokio::sync::Mutex<()>>,
+    /// Written while a pull is adopted, and read while an unreadable payload finds its pulls: each sees what the other
+    /// one has done. Has the pulls of which the journal may have something because an adoption failed here.
+    failed: Arc<RwLock<BTreeSet<PullId>>>,
 }
 
 /// What an item in quarantine is to a pull.
@@ -36,13 +38,23 @@ enum Found {
 impl Adoption {
     /// Begins now.
     pub(crate) fn new(timing: Timing) -> Self {
-        let (nameless, looking) = (Arc::default(), Arc::default());
-        Self { began: Instant::now(), timing, nameless, looking }
+        let (nameless, failed) = (Arc::default(), Arc::default());
+        Self { began: Instant::now(), timing, nameless, failed }
     }
 
     /// The assembler's options for an adopted pull.
     pub(crate) fn options(&self) -> PullOptions {
         PullOptions::default().timing(self.timing)
+    }
+
+    /// Waits until nothing else is adopted, and no unreadable payload is on its way to its pulls.
+    pub(crate) async fn begin(&self) -> Adopting<'_> {
+        Adopting { adoption: self, failed: self.failed.write().await }
+    }
+
+    /// Waits until nothing is adopted. Nothing is before the guard is dropped.
+    pub(crate) async fn pause(&self) -> RwLockReadGuard<'_, BTreeSet<PullId>> {
+        self.failed.read().await
     }
 
     /// Remembers an unreadable item that no pull owns.
@@ -58,7 +70,15 @@ impl Adoption {
         }
         nameless
     }
+}
 
+/// An adoption. There is one at a time: each has the whole quarantine in memory.
+pub(crate) struct Adopting<'a> {
+    adoption: &'a Adoption,
+    pub(crate) failed: RwLockWriteGuard<'a, BTreeSet<PullId>>,
+}
+
+impl Adopting<'_> {
     /// Looks for the pull in quarantine, before anything is kept of it: notes what counts against it, and keeps its
     /// pages. Returns whether there was anything.
     ///
@@ -83,19 +103,21 @@ impl Adoption {
         }
         Ok(any)
     }
+
     /// What the quarantine has of a pull.
     async fn look_for(
         &self,
         journal: &dyn Journal,
         pull: &PullId,
     ) -> Result<Vec<(Found, Quarantined)>, JournalError> {
-        let _alone = self.looking.lock().await;
         let items = journal.quarantined(None).await?;
         if items.is_empty() {
             return Ok(Vec::new());
         }
-        let is_recent = self.began.elapsed() < self.timing.deadline;
-        let nameless: BTreeSet<Digest> = self.nameless().iter().map(|(_, item)| *item).collect();
+        let Adoption { began, timing, .. } = self.adoption;
+        let is_recent = began.elapsed() < timing.deadline;
+        let nameless: BTreeSet<Digest> =
+            self.adoption.nameless().iter().map(|(_, item)| *item).collect();
         let pull = pull.clone();
         let look = move || {
             // The age of an item of an earlier process is unknown.

@@ -1,11 +1,10 @@
 //! The intake's state: each payload has a task of its own.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use qopen_journal::{Journal, Layer, Note, Payload, PullId, PullState};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::outage::OutageLog;
@@ -29,9 +28,6 @@ pub struct Intake {
     pub(super) external: ExternalPages,
     pub(super) external_bytes: Arc<AtomicU64>,
     pub(super) adoption: Adoption,
-    /// Held while a pull is adopted: the other pages of it wait. Has the pulls of which the journal may have something
-    /// because an adoption failed here.
-    adopting: Arc<Mutex<BTreeSet<PullId>>>,
     pub(super) outage: OutageLog,
 }
 
@@ -63,7 +59,6 @@ impl Intake {
             external,
             external_bytes: Arc::default(),
             adoption,
-            adopting: Arc::default(),
             outage: OutageLog::default(),
         }
     }
@@ -103,6 +98,7 @@ impl Intake {
         let (intake, arrived) = (self.clone(), Instant::now());
         apart(async move {
             // Its pull cannot be read.
+            let _paused = intake.adoption.pause().await;
             let kept = match intake.open_pulls().await {
                 Ok(open) => intake.quarantine(arrived, open, Layer::Content, reason, content).await,
                 Err(error) => Err(error),
@@ -132,15 +128,16 @@ impl Intake {
         if !self.external.adopt || self.is_ours(pull) {
             return Ok(());
         }
-        let mut failed = self.adopting.lock().await;
-        let again = failed.contains(pull);
+        // The other pages of the pull wait, too.
+        let mut adopting = self.adoption.begin().await;
+        let again = adopting.failed.contains(pull);
         if self.is_ours(pull) || !again && self.is_in_journal(pull).await? {
             return Ok(());
         }
         // Until it is followed: the pull's next page goes on.
-        failed.insert(pull.clone());
+        adopting.failed.insert(pull.clone());
         let journal = &*self.journal;
-        let taken = self.adoption.take_in(journal, pull).await.map_err(NotKept::Journal)?;
+        let taken = adopting.take_in(journal, pull).await.map_err(NotKept::Journal)?;
         let facts = match again || taken {
             true => Unseen::all(journal, pull).await.map_err(NotKept::Journal)?,
             false => Vec::new(),
@@ -151,7 +148,7 @@ impl Intake {
         self.tell(Instant::now(), fact).await?;
         let is_followed = is_followed.await.map_err(|_| NotKept::Closed)?;
         if is_followed || !again && !taken {
-            failed.remove(pull);
+            adopting.failed.remove(pull);
         }
         match is_followed {
             true => journal.note(pull, Note::Adopted).await.map_err(NotKept::Journal),
@@ -161,7 +158,7 @@ impl Intake {
 
     /// Whether a pull is known by now, here or in the journal. Its adoption is waited for.
     pub(super) async fn is_known_by_now(&self, pull: &PullId) -> Result<bool, NotKept> {
-        let _adopting = self.adopting.lock().await;
+        drop(self.adoption.pause().await);
         Ok(self.is_ours(pull) || self.is_in_journal(pull).await?)
     }
 

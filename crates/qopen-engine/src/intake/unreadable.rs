@@ -24,6 +24,7 @@ impl Intake {
         payload: Payload,
     ) -> Result<Accepted, NotKept> {
         if let Some(unreadable) = with_a_mark(&event_type, payload.as_bytes()) {
+            let _paused = self.adoption.pause().await;
             let open = self.open_pulls().await?;
             let ids = open.iter().map(|it| &it.pull);
             let Against { pulls, by_mark } =
@@ -43,6 +44,7 @@ impl Intake {
         unreadable: Unreadable,
         payload: Payload,
     ) -> Result<Accepted, NotKept> {
+        let mut paused = Some(self.adoption.pause().await);
         let open = self.open_pulls().await?;
         let ids = open.iter().map(|it| &it.pull);
         let (names, damaged) = (unreadable.names(), unreadable.is_damaged());
@@ -58,6 +60,8 @@ impl Intake {
             }
             let is_external = (self.external.keep || self.external.adopt) && pulls.is_empty();
             if ours || is_external {
+                // It counts against this pull alone, whichever else is adopted.
+                paused = None;
                 self.adopt(&named).await?;
                 known = Some(PullState::new(named));
             }
@@ -68,7 +72,9 @@ impl Intake {
         let mut against = of_these(open, &pulls);
         against.extend(known);
         let Unreadable { layer, reason, .. } = unreadable;
-        self.quarantine(arrived, against, layer, reason, payload).await
+        let kept = self.quarantine(arrived, against, layer, reason, payload).await;
+        drop(paused);
+        kept
     }
 
     /// Keeps an unreadable payload, byte for byte, and counts it against these pulls.

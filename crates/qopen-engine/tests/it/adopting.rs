@@ -326,3 +326,33 @@ async fn the_quarantine_is_read_for_one_adoption_after_another() {
     }
     assert_eq!(storage.most_looks(), 1);
 }
+
+/// The item is on its way to the journal when the pull is adopted.
+#[tokio::test(start_paused = true)]
+async fn e2_an_item_that_gets_into_quarantine_during_an_adoption_counts() {
+    for worker in [false, true] {
+        let storage = Storage::new();
+        let engine = builder().journal(Arc::clone(&storage) as _);
+        let engine = engine.adopt(!worker).keep_external_pages(worker).build().unwrap();
+        storage.turn(Mode::HoldsItems);
+        let intake = engine.intake().clone();
+        let content = Payload::new("a content");
+        let content = async move { intake.accept_undecrypted(content, "no key".into()).await };
+        let content = tokio::spawn(content);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let adopts = engine.clone();
+        let adopted = tokio::spawn(async move {
+            adopts.accept(page(2, false)).await.unwrap();
+            match worker {
+                true => adopts.resume(&id()).await.unwrap(),
+                false => adopts.adopted().await.unwrap(),
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        storage.turn(Mode::Works);
+        assert_eq!(content.await.unwrap().unwrap(), Accepted::Quarantined);
+        let outcome = adopted.await.unwrap().outcome().await.unwrap();
+        let status = &outcome.status;
+        assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
+    }
+}
