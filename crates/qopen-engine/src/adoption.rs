@@ -10,7 +10,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::Instant;
 
 use crate::classify::{Classified, Unreadable, classify};
-use crate::whose::counts_against;
+use crate::whose::{counts_against, doubt_of};
 
 /// What has counted against external pulls in this process since before they were known. After the deadline it no longer
 /// does: a request that was sent before has passed its deadline then.
@@ -90,16 +90,19 @@ impl Adopting<'_> {
     ) -> Result<bool, JournalError> {
         let found = self.look_for(journal, pull).await?;
         let any = !found.is_empty();
+        let mut doubts = BTreeSet::new();
         for (found, item) in found {
-            let lost = match found {
+            let (item, lost) = match found {
                 Found::Page => {
                     journal.append(PageRecord::new(pull.clone(), item.payload)).await?;
                     continue;
                 }
-                Found::Lost => true,
-                Found::Unreadable => false,
+                Found::Lost => (item.digest(), true),
+                Found::Unreadable => (doubt_of(item.digest(), doubts.len()), false),
             };
-            journal.note(pull, Note::Doubted { item: item.digest(), lost }).await?;
+            if doubts.insert(item) {
+                journal.note(pull, Note::Doubted { item, lost }).await?;
+            }
         }
         Ok(any)
     }

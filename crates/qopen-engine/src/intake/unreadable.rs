@@ -2,17 +2,14 @@
 
 use qopen_assembler::PageDigest;
 use qopen_journal::{Layer, Note, Payload, PullId, PullState, Quarantined};
-use qopen_types::{Digest, EventType};
+use qopen_types::EventType;
 use tokio::time::Instant;
 
 use super::state::Intake;
 use crate::accepted::{Accepted, NotKept};
 use crate::classify::{Unreadable, with_a_mark};
 use crate::fact::Fact;
-use crate::whose::{Against, counts_against};
-
-/// Items without an owner that are noted against one pull; one more represents all later ones.
-const DOUBTS: usize = 256;
+use crate::whose::{Against, counts_against, doubt_of};
 
 impl Intake {
     /// Takes another event by its declaration, unless it names an open pull in the place of a
@@ -112,9 +109,7 @@ impl Intake {
             let mut stands = digest;
             if nameless {
                 let doubts = state.doubts();
-                if doubts.len() >= DOUBTS {
-                    stands = Digest::of(b"more items than are noted");
-                }
+                stands = doubt_of(digest, doubts.len());
                 if !doubts.contains(&stands) {
                     let note = Note::Doubted { item: stands, lost: false };
                     let noted = self.journal.note(&state.pull, note).await;

@@ -356,3 +356,17 @@ async fn e2_an_item_that_gets_into_quarantine_during_an_adoption_counts() {
         assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn many_items_without_a_name_make_few_notes() {
+    let journal = Arc::new(MemoryJournal::default());
+    let engine = adopting(&journal);
+    for number in 0..300 {
+        let content = Payload::new(format!("content {number}"));
+        engine.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
+    }
+    engine.accept(page(2, false)).await.unwrap();
+    assert_eq!(journal.pull(&id()).await.unwrap().unwrap().notes.len(), 256 + 1 + 1);
+    let outcome = engine.adopted().await.unwrap().outcome().await.unwrap();
+    assert!(!outcome.status.is_complete(), "{}", outcome.status);
+}
