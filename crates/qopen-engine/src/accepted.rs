@@ -66,7 +66,7 @@ pub enum NotKept {
     /// The journal did not keep it.
     #[error("the journal did not keep the payload")]
     Journal(#[source] JournalError),
-    /// It is a page of an external pull, and 64 MiB of those are in quarantine.
+    /// It is a page of an external pull: 64 MiB of those are in quarantine, or no more pulls can be open.
     #[error("the payload belongs to no pull of this journal, and no more of those are kept")]
     Declined,
     /// The engine, or the runtime, has shut down.

@@ -4,9 +4,10 @@ use std::vec::IntoIter;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
-use qopen_assembler::{ErrorReport, PageDigest};
+use qopen_assembler::{ErrorReport, PageDigest, PullOptions};
 use qopen_journal::{Journal, JournalError, PageRecord, PullId, PullState};
 use qopen_types::Digest;
+use tokio::sync::oneshot;
 
 use crate::classify::{Classified, ClassifiedPage, classify};
 
@@ -22,6 +23,14 @@ pub(crate) enum Fact {
         code: i64,
         message: String,
     },
+    /// A pull that another system requested, and what the journal has of it. The answer is whether the driver follows
+    /// the pull.
+    Adopted {
+        pull: PullId,
+        options: PullOptions,
+        facts: Vec<Fact>,
+        reply: oneshot::Sender<bool>,
+    },
 }
 
 impl Fact {
@@ -32,7 +41,8 @@ impl Fact {
             | Self::Unreadable(pull, _)
             | Self::Owed(pull, _)
             | Self::Released(pull, _)
-            | Self::Error { pull, .. } => pull,
+            | Self::Error { pull, .. }
+            | Self::Adopted { pull, .. } => pull,
         }
     }
 }
@@ -64,6 +74,19 @@ impl<'a> Unseen<'a> {
             missing => journal.pages_of(pull, missing).await?.fuse().boxed(),
         };
         Ok(Self { journal, pull, pages, state: None, rest: None })
+    }
+
+    /// Everything that the journal has of a pull.
+    pub(crate) async fn all(
+        journal: &'a dyn Journal,
+        pull: &'a PullId,
+    ) -> Result<Vec<Fact>, JournalError> {
+        let mut all = Self::of(journal, pull, &journal.digests(pull).await?).await?;
+        let mut facts = Vec::new();
+        while let Some(fact) = all.next().await? {
+            facts.push(fact);
+        }
+        Ok(facts)
     }
 
     /// The next fact; `None` after the last. Dropping the future loses nothing.

@@ -1,7 +1,7 @@
 //! Which pull something belongs to, by the names that it carries.
 
 use qopen_journal::{Journal, JournalError, PullId, PullState};
-use qopen_types::{MarkId, QuotedTexts, RobotId};
+use qopen_types::{Digest, MarkId, QuotedTexts, RobotId};
 
 /// The names that something carries, as far as they can be read.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +105,14 @@ pub(crate) fn counts_against<'a>(
         (_, Some(_)) => Vec::new(),
     };
     Against { pulls: against.into_iter().cloned().collect(), by_mark }
+}
+
+/// Items without an owner that are noted against one pull; one more represents all later ones.
+const DOUBTS: usize = 256;
+
+/// What is noted for an item against a pull with that number of doubts.
+pub(crate) fn doubt_of(item: Digest, doubts: usize) -> Digest {
+    if doubts < DOUBTS { item } else { Digest::of(b"more items than are noted") }
 }
 
 /// The part of a mark, and of a robot, which is shorter, that must be left.

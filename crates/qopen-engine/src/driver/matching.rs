@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_assembler::{Fold, PullKey, Time, Verdict};
+use qopen_assembler::{Fold, PullKey, PullOptions, Time, Verdict};
 use qopen_journal::PullId;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -39,6 +39,15 @@ impl Driver {
     }
 
     fn hand_in(&mut self, now: Time, fact: Fact) {
+        let fact = match fact {
+            Fact::Adopted { pull, options, facts, reply } => {
+                let is_followed = self.adopt(now, &pull, options);
+                // The caller may have gone.
+                let _ = reply.send(is_followed);
+                return facts.into_iter().filter(|_| is_followed).for_each(|it| self.take(now, it));
+            }
+            fact => fact,
+        };
         if let Some(held) = self.held.get_mut(&PullKey::from(fact.pull())) {
             held.facts.push((now, fact));
             return;
@@ -48,24 +57,18 @@ impl Driver {
                 let verdict = self.assembler.handle_page(now, page.into_page(digest));
                 tracing::debug!(%pull, ?verdict, "page");
                 match verdict {
-                    // Kept without an owner: the pull was forgotten meanwhile, or no more pulls can
-                    // be adopted.
-                    Verdict::Unknown => {
-                        self.known.remove(&pull);
-                        drop(self.released.send(pull));
-                    }
+                    // Kept without an owner: the pull was forgotten meanwhile.
+                    Verdict::Unknown => drop(self.released.send(pull)),
                     // Callers that wait until the list is settled learn that it is not.
                     Verdict::Late => self.update(&PullKey::from(&pull), None),
-                    _ => self.enter_adopted(&pull),
+                    _ => {}
                 }
             }
             Fact::Unreadable(pull, digest) => {
                 self.assembler.handle_unreadable_page(now, &PullKey::from(&pull), digest);
-                self.enter_adopted(&pull);
             }
             Fact::Owed(pull, digest) => {
                 self.assembler.handle_owed_page(now, &PullKey::from(&pull), digest);
-                self.enter_adopted(&pull);
             }
             Fact::Released(pull, digest) => {
                 self.assembler.handle_released(now, &PullKey::from(&pull), digest);
@@ -73,18 +76,24 @@ impl Driver {
             Fact::Error { pull, code, message } => {
                 self.assembler.handle_error(now, report_of(&pull, code, message));
             }
+            Fact::Adopted { .. } => {}
         }
     }
 
-    /// A pull that the assembler has opened by itself, because pulls are adopted.
-    fn enter_adopted(&mut self, pull: &PullId) {
+    /// Opens a pull that another system requested. False if there is no room for it.
+    fn adopt(&mut self, now: Time, pull: &PullId, options: PullOptions) -> bool {
         let key = PullKey::from(pull);
-        if !self.pulls.contains_key(&key) && self.assembler.progress(&key).is_some() {
+        if self.pulls.contains_key(&key) || self.held.contains_key(&key) {
+            return true;
+        }
+        let is_open = self.assembler.start(now, key, options).is_ok();
+        if is_open {
             let span = spans::pull(pull, Origin::External);
             let watched = self.enter(pull.clone(), 0, span);
             // If no caller asks for adopted pulls, they go on unseen.
             let _ = self.adopted.try_send((pull.clone(), watched));
         }
+        is_open
     }
 
     pub(super) fn enter(&mut self, pull: PullId, generation: Generation, span: Span) -> PullWatch {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_assembler::{Config, PullOptions, Timing};
+use qopen_assembler::{Config, Timing};
 use qopen_journal::{Journal, MemoryJournal};
 use tokio::sync::mpsc;
 
@@ -99,7 +99,6 @@ impl EngineBuilder {
         let known = Arc::new(KnownPulls::default());
         let mut config = Config::default();
         config.retention = self.retention;
-        config.adopt = self.external.adopt.then(|| PullOptions::default().timing(self.timing));
         let refusals = self.refusals.unwrap_or_else(|| Arc::new(RefusalCount::default()));
         let stats = EngineStats::default();
         runtime.spawn(Driver::run(
@@ -118,7 +117,7 @@ impl EngineBuilder {
             known,
             stats.clone(),
             self.external,
-            adoption,
+            adoption.clone(),
         );
         Ok(Engine::new(Inner {
             driver,

@@ -91,7 +91,7 @@ impl Engine {
         Ok(ended.and_then(|(state, resumed)| resume::list_of(journal, &state, resumed)))
     }
 
-    /// The next adopted pull, as soon as it has a page; `None` when the engine's driver has
+    /// The next adopted pull, as soon as a page of it comes; `None` when the engine's driver has
     /// stopped. Dropping its handle does not end it. At most 256 wait for a caller; more go on
     /// unseen. Several callers take turns.
     ///

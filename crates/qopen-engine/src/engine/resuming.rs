@@ -89,8 +89,9 @@ impl Inner {
         if !prepared.0.is_external() {
             return Ok(prepared);
         }
-        let taken = self.adoption.take_in(&*self.journal, id).await.map_err(PullError::Journal)?;
-        if taken.is_empty() { Ok(prepared) } else { prepare().await }
+        let taken = self.adoption.begin().await.take_in(&*self.journal, id).await;
+        let taken = taken.map_err(PullError::Journal)?;
+        if taken { prepare().await } else { Ok(prepared) }
     }
 }
 

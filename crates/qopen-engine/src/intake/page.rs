@@ -27,12 +27,16 @@ impl Intake {
         if page.declared {
             self.adopt(&pull).await?;
         }
-        let is_ours = self.is_ours(&pull);
-        if !is_ours && !self.is_in_journal(&pull).await? {
-            // A payload that does not declare itself a page cannot belong to an unknown pull.
-            if !page.declared || !self.external.keep {
-                return self.external_page(arrived, pull, payload).await;
+        let mut is_ours = self.is_ours(&pull);
+        // A payload that does not declare itself a page cannot belong to an unknown pull.
+        let is_taken = page.declared && self.external.keep;
+        if !is_ours && !self.is_in_journal(&pull).await? && !is_taken {
+            let kept = self.external_page(arrived, pull.clone(), payload.clone()).await?;
+            // A process may have adopted the pull meanwhile, before the page was in quarantine.
+            if kept != Accepted::Quarantined || !self.is_known_by_now(&pull).await? {
+                return Ok(kept);
             }
+            is_ours = self.is_ours(&pull);
         }
         self.stats.count_readings(page.readings);
         let record = PageRecord::new(pull.clone(), payload);

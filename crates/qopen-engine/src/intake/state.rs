@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use qopen_journal::{Journal, Layer, Note, Payload, PullId, PullState};
-use tokio::sync::Mutex;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::outage::OutageLog;
 use crate::accepted::{Accepted, Incoming, NotKept};
 use crate::adoption::Adoption;
 use crate::counts::EngineStats;
-use crate::fact::Fact;
+use crate::fact::{Fact, Unseen};
 use crate::handle::FactSender;
 use crate::known::KnownPulls;
 
@@ -27,9 +27,7 @@ pub struct Intake {
     pub(super) stats: EngineStats,
     pub(super) external: ExternalPages,
     pub(super) external_bytes: Arc<AtomicU64>,
-    adoption: Adoption,
-    /// Held while a pull is adopted: the other pages of it wait.
-    adopting: Arc<Mutex<()>>,
+    pub(super) adoption: Adoption,
     pub(super) outage: OutageLog,
 }
 
@@ -61,7 +59,6 @@ impl Intake {
             external,
             external_bytes: Arc::default(),
             adoption,
-            adopting: Arc::default(),
             outage: OutageLog::default(),
         }
     }
@@ -101,6 +98,7 @@ impl Intake {
         let (intake, arrived) = (self.clone(), Instant::now());
         apart(async move {
             // Its pull cannot be read.
+            let _paused = intake.adoption.pause().await;
             let kept = match intake.open_pulls().await {
                 Ok(open) => intake.quarantine(arrived, open, Layer::Content, reason, content).await,
                 Err(error) => Err(error),
@@ -130,18 +128,38 @@ impl Intake {
         if !self.external.adopt || self.is_ours(pull) {
             return Ok(());
         }
-        let _alone = self.adopting.lock().await;
-        if self.is_ours(pull) || self.is_in_journal(pull).await? {
+        // The other pages of the pull wait, too.
+        let mut adopting = self.adoption.begin().await;
+        let again = adopting.failed.contains(pull);
+        if self.is_ours(pull) || !again && self.is_in_journal(pull).await? {
             return Ok(());
         }
-        let facts = self.adoption.take_in(&*self.journal, pull).await;
-        let facts = facts.map_err(NotKept::Journal)?;
-        self.journal.note(pull, Note::Adopted).await.map_err(NotKept::Journal)?;
-        self.known.insert(pull);
-        for fact in facts {
-            self.tell(Instant::now(), fact).await?;
+        // Until it is followed: the pull's next page goes on.
+        adopting.failed.insert(pull.clone());
+        let journal = &*self.journal;
+        let taken = adopting.take_in(journal, pull).await.map_err(NotKept::Journal)?;
+        let facts = match again || taken {
+            true => Unseen::all(journal, pull).await.map_err(NotKept::Journal)?,
+            false => Vec::new(),
+        };
+        let (reply, is_followed) = oneshot::channel();
+        let options = self.adoption.options();
+        let fact = Fact::Adopted { pull: pull.clone(), options, facts, reply };
+        self.tell(Instant::now(), fact).await?;
+        let is_followed = is_followed.await.map_err(|_| NotKept::Closed)?;
+        if is_followed || !again && !taken {
+            adopting.failed.remove(pull);
         }
-        Ok(())
+        match is_followed {
+            true => journal.note(pull, Note::Adopted).await.map_err(NotKept::Journal),
+            false => Err(NotKept::Declined),
+        }
+    }
+
+    /// Whether a pull is known by now, here or in the journal. Its adoption is waited for.
+    pub(super) async fn is_known_by_now(&self, pull: &PullId) -> Result<bool, NotKept> {
+        drop(self.adoption.pause().await);
+        Ok(self.is_ours(pull) || self.is_in_journal(pull).await?)
     }
 
     pub(super) async fn open_pulls(&self) -> Result<Vec<PullState>, NotKept> {

@@ -2,17 +2,14 @@
 
 use qopen_assembler::PageDigest;
 use qopen_journal::{Layer, Note, Payload, PullId, PullState, Quarantined};
-use qopen_types::{Digest, EventType};
+use qopen_types::EventType;
 use tokio::time::Instant;
 
 use super::state::Intake;
 use crate::accepted::{Accepted, NotKept};
 use crate::classify::{Unreadable, with_a_mark};
 use crate::fact::Fact;
-use crate::whose::{Against, counts_against};
-
-/// Items without an owner that are noted against one pull; one more represents all later ones.
-const DOUBTS: usize = 256;
+use crate::whose::{Against, counts_against, doubt_of};
 
 impl Intake {
     /// Takes another event by its declaration, unless it names an open pull in the place of a
@@ -24,6 +21,7 @@ impl Intake {
         payload: Payload,
     ) -> Result<Accepted, NotKept> {
         if let Some(unreadable) = with_a_mark(&event_type, payload.as_bytes()) {
+            let _paused = self.adoption.pause().await;
             let open = self.open_pulls().await?;
             let ids = open.iter().map(|it| &it.pull);
             let Against { pulls, by_mark } =
@@ -43,6 +41,7 @@ impl Intake {
         unreadable: Unreadable,
         payload: Payload,
     ) -> Result<Accepted, NotKept> {
+        let mut paused = Some(self.adoption.pause().await);
         let open = self.open_pulls().await?;
         let ids = open.iter().map(|it| &it.pull);
         let (names, damaged) = (unreadable.names(), unreadable.is_damaged());
@@ -58,6 +57,8 @@ impl Intake {
             }
             let is_external = (self.external.keep || self.external.adopt) && pulls.is_empty();
             if ours || is_external {
+                // It counts against this pull alone, whichever else is adopted.
+                paused = None;
                 self.adopt(&named).await?;
                 known = Some(PullState::new(named));
             }
@@ -68,7 +69,9 @@ impl Intake {
         let mut against = of_these(open, &pulls);
         against.extend(known);
         let Unreadable { layer, reason, .. } = unreadable;
-        self.quarantine(arrived, against, layer, reason, payload).await
+        let kept = self.quarantine(arrived, against, layer, reason, payload).await;
+        drop(paused);
+        kept
     }
 
     /// Keeps an unreadable payload, byte for byte, and counts it against these pulls.
@@ -90,6 +93,10 @@ impl Intake {
             self.tell(arrived, Fact::Owed(state.pull.clone(), PageDigest::from(digest))).await?;
         }
         let (nameless, reason) = (item.pull.is_none(), item.reason.clone());
+        if nameless && layer != Layer::Pull {
+            // First: a pull may be adopted as soon as the item is there.
+            self.adoption.remember(digest);
+        }
         self.journal.quarantine(item).await.map_err(NotKept::Journal)?;
         self.outage.kept();
         tracing::warn!(
@@ -102,9 +109,7 @@ impl Intake {
             let mut stands = digest;
             if nameless {
                 let doubts = state.doubts();
-                if doubts.len() >= DOUBTS {
-                    stands = Digest::of(b"more items than are noted");
-                }
+                stands = doubt_of(digest, doubts.len());
                 if !doubts.contains(&stands) {
                     let note = Note::Doubted { item: stands, lost: false };
                     let noted = self.journal.note(&state.pull, note).await;

@@ -4,11 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use qopen_assembler::Failure;
-use qopen_engine::{Accepted, Engine, Status};
-use qopen_journal::{DiskJournal, Journal, Layer, MemoryJournal, Note, doubt_unfinished_pulls};
+use qopen_engine::{Accepted, Engine, NotKept, Status};
+use qopen_journal::{
+    DiskJournal, Journal, Layer, MemoryJournal, Note, Payload, PullId, Quarantined,
+    doubt_unfinished_pulls,
+};
 
-use crate::support::{builder, engine_on, id, incoming, page, page_of, still, timing};
+use crate::storage::{Mode, Storage};
+use crate::support::{
+    builder, engine_on, id, in_time, incoming, page, page_of, still, timing, unreadable_page,
+};
 
 fn adopting(journal: &Arc<impl Journal + 'static>) -> Engine {
     builder().journal(Arc::clone(journal) as _).adopt(true).build().unwrap()
@@ -67,10 +74,15 @@ async fn e2_pages_that_came_before_a_pull_was_adopted_are_in_its_list() {
     }
 }
 
+/// A page that does not say what it is.
+fn undeclared_page() -> String {
+    page_of("mark", 1, true).replace(r#""event_type":42016,"#, "")
+}
+
 /// A page that does not say what it is may not be the first of an external pull.
 #[tokio::test(start_paused = true)]
 async fn e2_an_undeclared_page_waits_for_a_declared_one() {
-    let undeclared = page_of("mark", 1, true).replace(r#""event_type":42016,"#, "");
+    let undeclared = undeclared_page();
     let journal = Arc::new(MemoryJournal::default());
     let adopts = adopting(&journal);
     assert_eq!(adopts.accept(incoming(undeclared)).await.unwrap(), Accepted::Quarantined);
@@ -134,4 +146,227 @@ async fn e2_a_restoration_does_not_count_against_pulls_that_were_requested_after
     let engine = adopting(&journal);
     let outcome = engine.resume(&id()).await.unwrap().outcome().await.unwrap();
     assert!(outcome.status.is_complete(), "{}", outcome.status);
+}
+
+/// The journal takes notes and no payloads, then pages only, then everything.
+#[tokio::test(start_paused = true)]
+async fn e2_an_adoption_that_fails_goes_on_with_the_next_page() {
+    for restored in [false, true] {
+        let storage = Storage::new();
+        let engine = adopting(&storage);
+        engine.accept(incoming(undeclared_page())).await.unwrap();
+        if restored {
+            let lost = Quarantined::new(None, Layer::Lost, "lost", Payload::new("lost pages"));
+            storage.quarantine(lost).await.unwrap();
+        }
+        for mode in [Mode::Full, Mode::HoldsPages] {
+            storage.turn(mode);
+            let accepted = tokio::spawn({
+                let engine = engine.clone();
+                async move { engine.accept(page(2, false)).await }
+            });
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            storage.turn(Mode::Fails);
+            let refused = accepted.await.unwrap().unwrap_err();
+            assert!(matches!(refused, NotKept::Journal(_)), "{refused}");
+        }
+        storage.turn(Mode::Works);
+        assert!(engine.adopted().now_or_never().is_none());
+        // Kept for the process that has the pull, as any page of a pull in the journal.
+        engine.accept(incoming(undeclared_page().replace("a001", "a003"))).await.unwrap();
+        engine.accept(page(2, false)).await.unwrap();
+        let outcome = in_time(engine.adopted()).await.unwrap().outcome().await.unwrap();
+        let status = &outcome.status;
+        match restored {
+            true => assert!(matches!(status, Status::Incomplete(Failure::OwedPages)), "{status}"),
+            false => assert!(status.is_complete(), "{status}"),
+        }
+        assert_eq!(outcome.progress.figures.accounts, 3, "{restored}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e2_nothing_is_acknowledged_of_a_pull_for_which_there_is_no_room() {
+    let journal = Arc::new(MemoryJournal::default());
+    let engine = adopting(&journal);
+    for number in 0..10_000 {
+        engine.accept(incoming(page_of(&format!("other{number}"), 1, true))).await.unwrap();
+    }
+    let unreadable = incoming(unreadable_page().replace("mark\"", "mark2\""));
+    for first in [page(1, true), unreadable] {
+        let refused = engine.accept(first).await.unwrap_err();
+        assert!(matches!(refused, NotKept::Declined), "{refused}");
+    }
+    assert!(!journal.knows(&id()).await.unwrap());
+    // The others end, and the platform sends again.
+    tokio::time::sleep(timing().deadline).await;
+    let mut pull = engine.adopted().await.unwrap();
+    while engine.adopted().now_or_never().is_some() {}
+    engine.accept(page(2, false)).await.unwrap();
+    engine.accept(page(1, true)).await.unwrap();
+    while *pull.id() != id() {
+        pull = in_time(engine.adopted()).await.unwrap();
+    }
+    let outcome = pull.outcome().await.unwrap();
+    assert!(outcome.status.is_complete(), "{}", outcome.status);
+    assert_eq!(outcome.progress.figures.accounts, 2);
+}
+
+/// Of the process that adopts the pull, and of another one that shares the journal.
+#[tokio::test(start_paused = true)]
+async fn e2_a_page_that_gets_into_quarantine_during_an_adoption_is_in_the_list() {
+    for shared in [false, true] {
+        let storage = Storage::new();
+        let receives = if shared { storage.another() } else { Arc::clone(&storage) };
+        let engine = adopting(&storage);
+        let receiver = if shared { engine_on(&receives) } else { engine.clone() };
+        receives.turn(Mode::HoldsItems);
+        let first = if shared { page_of("mark", 1, true) } else { undeclared_page() };
+        let first = tokio::spawn(async move { receiver.accept(incoming(first)).await });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        engine.accept(page(2, false)).await.unwrap();
+        receives.turn(Mode::Works);
+        assert_eq!(first.await.unwrap().unwrap(), Accepted::Page);
+        let pull = in_time(engine.adopted()).await.unwrap();
+        if shared {
+            // Another process tells only the journal, which a worker reads before the pull ends.
+            assert_eq!(storage.digests(&id()).await.unwrap().len(), 2);
+            continue;
+        }
+        let outcome = pull.outcome().await.unwrap();
+        assert!(outcome.status.is_complete(), "{}", outcome.status);
+        assert_eq!(outcome.progress.figures.accounts, 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e2_an_unreadable_page_counts_against_the_pull_that_is_adopted_later() {
+    let cut = page_of("mark", 1, true);
+    let cut = cut[..cut.len() - 12].to_owned();
+    let of_another = unreadable_page().replace("\"robot\"", "\"another\"");
+    for (first, counts) in [(unreadable_page(), true), (cut, true), (of_another, false)] {
+        let journal = Arc::new(MemoryJournal::default());
+        engine_on(&journal).accept(incoming(first.clone())).await.unwrap();
+        let engine = adopting(&journal);
+        engine.accept(page(2, false)).await.unwrap();
+        let outcome = engine.adopted().await.unwrap().outcome().await.unwrap();
+        let status = &outcome.status;
+        match counts {
+            true => {
+                let is_unreadable = matches!(status, Status::Incomplete(Failure::UnreadablePages));
+                assert!(is_unreadable, "{first}: {status}");
+            }
+            false => assert!(status.is_complete(), "{first}: {status}"),
+        }
+    }
+}
+
+/// Of a content that no key opens.
+#[tokio::test(start_paused = true)]
+async fn e2_an_item_without_a_name_counts_against_the_pull_that_is_adopted_soon() {
+    for (soon, worker) in [(true, false), (true, true), (false, false), (false, true)] {
+        let engine = builder().adopt(!worker).keep_external_pages(worker).build().unwrap();
+        let content = Payload::new("a content");
+        engine.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
+        if !soon {
+            tokio::time::sleep(timing().deadline).await;
+        }
+        engine.accept(page(2, false)).await.unwrap();
+        let pull = match worker {
+            true => engine.resume(&id()).await.unwrap(),
+            false => engine.adopted().await.unwrap(),
+        };
+        let outcome = pull.outcome().await.unwrap();
+        let status = &outcome.status;
+        match soon {
+            true => {
+                let is_unreadable = matches!(status, Status::Incomplete(Failure::UnreadablePages));
+                assert!(is_unreadable, "{worker}: {status}");
+            }
+            false => assert!(status.is_complete(), "{worker}: {status}"),
+        }
+    }
+}
+
+/// A later process does not know when an item came.
+#[tokio::test(start_paused = true)]
+async fn e2_an_item_without_a_name_of_an_earlier_process_counts_too() {
+    let journal = Arc::new(MemoryJournal::default());
+    let engine = engine_on(&journal);
+    let content = Payload::new("a content");
+    engine.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
+    drop(engine);
+    let engine = adopting(&journal);
+    engine.accept(page(2, false)).await.unwrap();
+    let outcome = engine.adopted().await.unwrap().outcome().await.unwrap();
+    let status = &outcome.status;
+    assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
+    tokio::time::sleep(timing().deadline).await;
+    engine.accept(incoming(page_of("later", 2, false))).await.unwrap();
+    let outcome = engine.adopted().await.unwrap().outcome().await.unwrap();
+    assert!(outcome.status.is_complete(), "{}", outcome.status);
+}
+
+/// Each look has the whole quarantine in memory.
+#[tokio::test(start_paused = true)]
+async fn the_quarantine_is_read_for_one_adoption_after_another() {
+    let storage = Storage::new();
+    let engine = builder().journal(Arc::clone(&storage) as _).keep_external_pages(true);
+    let engine = engine.build().unwrap();
+    engine_on(&storage).accept(page(1, true)).await.unwrap();
+    let marks = ["a", "b", "c"];
+    for mark in marks {
+        engine.accept(incoming(page_of(mark, 2, false))).await.unwrap();
+    }
+    let ids = marks.map(|mark| PullId { mark_id: mark.parse().unwrap(), ..id() });
+    let pulls = join_all(ids.iter().map(|id| engine.resume(id))).await;
+    for pull in pulls {
+        let outcome = pull.unwrap().outcome().await.unwrap();
+        assert!(outcome.status.is_complete(), "{}", outcome.status);
+    }
+    assert_eq!(storage.most_looks(), 1);
+}
+
+/// The item is on its way to the journal when the pull is adopted.
+#[tokio::test(start_paused = true)]
+async fn e2_an_item_that_gets_into_quarantine_during_an_adoption_counts() {
+    for worker in [false, true] {
+        let storage = Storage::new();
+        let engine = builder().journal(Arc::clone(&storage) as _);
+        let engine = engine.adopt(!worker).keep_external_pages(worker).build().unwrap();
+        storage.turn(Mode::HoldsItems);
+        let intake = engine.intake().clone();
+        let content = Payload::new("a content");
+        let content = async move { intake.accept_undecrypted(content, "no key".into()).await };
+        let content = tokio::spawn(content);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let adopts = engine.clone();
+        let adopted = tokio::spawn(async move {
+            adopts.accept(page(2, false)).await.unwrap();
+            match worker {
+                true => adopts.resume(&id()).await.unwrap(),
+                false => adopts.adopted().await.unwrap(),
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        storage.turn(Mode::Works);
+        assert_eq!(content.await.unwrap().unwrap(), Accepted::Quarantined);
+        let outcome = adopted.await.unwrap().outcome().await.unwrap();
+        let status = &outcome.status;
+        assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_items_without_a_name_make_few_notes() {
+    let journal = Arc::new(MemoryJournal::default());
+    let engine = adopting(&journal);
+    for number in 0..300 {
+        let content = Payload::new(format!("content {number}"));
+        engine.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
+    }
+    engine.accept(page(2, false)).await.unwrap();
+    assert_eq!(journal.pull(&id()).await.unwrap().unwrap().notes.len(), 256 + 1 + 1);
+    let outcome = engine.adopted().await.unwrap().outcome().await.unwrap();
+    assert!(!outcome.status.is_complete(), "{}", outcome.status);
 }

@@ -21,6 +21,8 @@ pub(crate) enum Mode {
     Full,
     /// Appends wait, and everything else works.
     HoldsPages,
+    /// Items for the quarantine wait, and everything else works.
+    HoldsItems,
     /// Claims and renewals wait, and everything else works.
     HoldsClaims,
     /// The count of refusals fails, and everything else works.
@@ -40,6 +42,8 @@ pub(crate) struct Storage {
     noted: Arc<Dates>,
     mode: watch::Sender<Mode>,
     crashes: watch::Sender<u64>,
+    /// Callers that read the quarantine now, and the most of them at once.
+    looks: Mutex<(usize, usize)>,
 }
 
 impl Storage {
@@ -54,11 +58,16 @@ impl Storage {
 
     fn over(inner: Arc<MemoryJournal>, noted: Arc<Dates>) -> Arc<Self> {
         let (mode, crashes) = (watch::Sender::new(Mode::Works), watch::Sender::new(0));
-        Arc::new(Self { inner, noted, mode, crashes })
+        Arc::new(Self { inner, noted, mode, crashes, looks: Mutex::default() })
     }
 
     pub(crate) fn turn(&self, mode: Mode) {
         self.mode.send_replace(mode);
+    }
+
+    /// The most callers that have read the quarantine at once.
+    pub(crate) fn most_looks(&self) -> usize {
+        self.looks.lock().unwrap().1
     }
 
     /// What waits for an answer fails, as if its process had died.
@@ -111,7 +120,7 @@ impl Journal for Storage {
     }
 
     async fn quarantine(&self, item: Quarantined) -> Result<(), JournalError> {
-        self.pass(&[Mode::Hangs], &[Mode::Fails, Mode::Full]).await?;
+        self.pass(&[Mode::Hangs, Mode::HoldsItems], &[Mode::Fails, Mode::Full]).await?;
         self.inner.quarantine(item).await
     }
 
@@ -140,6 +149,14 @@ impl Journal for Storage {
 
     async fn quarantined(&self, of: Option<&PullId>) -> Result<Vec<Quarantined>, JournalError> {
         self.answers().await?;
+        {
+            let mut looks = self.looks.lock().unwrap();
+            looks.0 += 1;
+            looks.1 = looks.1.max(looks.0);
+        }
+        // The others get their turn.
+        tokio::task::yield_now().await;
+        self.looks.lock().unwrap().0 -= 1;
         self.inner.quarantined(of).await
     }
 
