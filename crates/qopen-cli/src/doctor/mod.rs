@@ -262,8 +262,17 @@ pub(crate) fn output(out: &Path) -> Result<(Phrase, Option<Upgrade>), Failure> {
         }
     }
     output.check(&[])?;
-    let format = output.into_database().map(|it| it.examine().map_err(|error| it.failure(&error)));
+    // Lists can be published, whatever hides the format.
+    let format = output.into_database().map(|it| it.examine());
+    let format = format.transpose().map_err(|error| {
+        let what = phrase!(
+            "what the next list changes in {place} is not known",
+            "无法得知下一份列表会对 {place} 做什么改动",
+            place = place,
+        );
+        Failure::output(what, &error)
+    })?;
     let fine =
         phrase!("lists can be published to {place}", "可以将列表发布到 {place}", place = place,);
-    Ok((fine, format.transpose()?))
+    Ok((fine, format))
 }

@@ -126,6 +126,19 @@ fn doctor_leaves_an_interrupted_write_to_a_file_as_it_is() {
     for suffix in ["", "-wal", "-shm"] {
         copy(suffix, log.path());
     }
+    // A journal that is too large for a copy is not the end of the file.
+    let large = tempfile::tempdir().unwrap();
+    for suffix in ["", "-journal"] {
+        let name = format!("lists.db{suffix}");
+        std::fs::copy(journal.path().join(&name), large.path().join(&name)).unwrap();
+    }
+    let long = std::fs::File::options().write(true).open(large.path().join("lists.db-journal"));
+    long.unwrap().set_len(65 << 20).unwrap();
+    let out = large.path().join("lists.db");
+    let (found, _) = doctor(folder, &["--out", out.to_str().unwrap()]);
+    assert!(found.contains("what the next list changes in "), "{found}");
+    assert!(found.contains("the next list recovers it"), "{found}");
+    assert!(!found.contains("cannot be published"), "{found}");
     for (killed, accounts) in [(&journal, 10), (&log, 1)] {
         std::fs::write(
             folder.join("qopen.toml"),
