@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use qopen_assembler::{PullOptions, Timing};
 use qopen_journal::{Journal, JournalError, Layer, Note, PageRecord, PullId, Quarantined};
@@ -16,13 +17,42 @@ use crate::whose::{counts_against, doubt_of};
 /// does: a request that was sent before has passed its deadline then.
 #[derive(Clone, Debug)]
 pub(crate) struct Adoption {
-    began: Instant,
     timing: Timing,
-    /// Items that no pull owns, by the time at which each came.
-    nameless: Arc<Mutex<VecDeque<(Instant, Digest)>>>,
+    nameless: Arc<Mutex<Nameless>>,
     /// Written while a pull is adopted, and read while an unreadable payload finds its pulls: each sees what the other
     /// one has done. Has the pulls of which the journal may have something because an adoption failed here.
     failed: Arc<RwLock<BTreeSet<PullId>>>,
+}
+
+/// Items that no pull owns.
+#[derive(Debug)]
+struct Nameless {
+    /// Every item counts as one that came then: the process does not know better.
+    unknown: Instant,
+    /// Later items, by the time at which each came.
+    items: VecDeque<(Instant, Digest)>,
+}
+
+/// Items whose time is remembered, at most.
+const REMEMBERED: usize = 1 << 16;
+
+impl Nameless {
+    fn add(&mut self, item: Digest) {
+        if self.items.len() == REMEMBERED {
+            self.items.clear();
+            self.unknown = Instant::now();
+        }
+        self.items.push_back((Instant::now(), item));
+    }
+
+    /// The items that came within this time; `None` if any item may have.
+    fn within(&mut self, time: Duration) -> Option<BTreeSet<Digest>> {
+        while self.items.front().is_some_and(|(at, _)| at.elapsed() >= time) {
+            self.items.pop_front();
+        }
+        let is_known = self.unknown.elapsed() >= time;
+        is_known.then(|| self.items.iter().map(|(_, item)| *item).collect())
+    }
 }
 
 /// What an item in quarantine is to a pull.
@@ -38,8 +68,8 @@ enum Found {
 impl Adoption {
     /// Begins now.
     pub(crate) fn new(timing: Timing) -> Self {
-        let (nameless, failed) = (Arc::default(), Arc::default());
-        Self { began: Instant::now(), timing, nameless, failed }
+        let nameless = Nameless { unknown: Instant::now(), items: VecDeque::new() };
+        Self { timing, nameless: Arc::new(Mutex::new(nameless)), failed: Arc::default() }
     }
 
     /// The assembler's options for an adopted pull.
@@ -59,16 +89,12 @@ impl Adoption {
 
     /// Remembers an unreadable item that no pull owns.
     pub(crate) fn remember(&self, item: Digest) {
-        self.nameless().push_back((Instant::now(), item));
+        self.nameless().add(item);
     }
 
-    /// The items that came within the deadline. Held for an operation on the queue, never across an await.
-    fn nameless(&self) -> MutexGuard<'_, VecDeque<(Instant, Digest)>> {
-        let mut nameless = self.nameless.lock().unwrap_or_else(PoisonError::into_inner);
-        while nameless.front().is_some_and(|(at, _)| at.elapsed() >= self.timing.deadline) {
-            nameless.pop_front();
-        }
-        nameless
+    /// Held for an operation on the items, never across an await.
+    fn nameless(&self) -> MutexGuard<'_, Nameless> {
+        self.nameless.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,14 +143,12 @@ impl Adopting<'_> {
         if items.is_empty() {
             return Ok(Vec::new());
         }
-        let Adoption { began, timing, .. } = self.adoption;
-        let is_recent = began.elapsed() < timing.deadline;
-        let nameless: BTreeSet<Digest> =
-            self.adoption.nameless().iter().map(|(_, item)| *item).collect();
+        let recent = self.adoption.nameless().within(self.adoption.timing.deadline);
         let pull = pull.clone();
         let look = move || {
-            // The age of an item of an earlier process is unknown.
-            let is_recent = |it: &Quarantined| is_recent || nameless.contains(&it.digest());
+            let is_recent = |it: &Quarantined| {
+                recent.as_ref().is_none_or(|recent| recent.contains(&it.digest()))
+            };
             let found =
                 items.into_iter().filter_map(|it| Some((found(&it, &pull, &is_recent)?, it)));
             found.collect()
@@ -169,5 +193,27 @@ fn may_be_of(
             let is_nameless = item.pull.is_none() && !against.pulls.is_empty();
             against.by_mark || is_nameless && is_recent(item)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn more_items_than_are_remembered_make_every_item_recent() {
+        let minute = Duration::from_secs(60);
+        let mut nameless = Nameless { unknown: Instant::now(), items: VecDeque::new() };
+        let item = |number: usize| Digest::of(&number.to_be_bytes());
+        assert_eq!(nameless.within(minute), None, "the age of earlier items is unknown");
+        tokio::time::advance(minute).await;
+        nameless.add(item(0));
+        assert_eq!(nameless.within(minute), Some([item(0)].into()));
+        tokio::time::advance(minute).await;
+        assert_eq!(nameless.within(minute), Some(BTreeSet::new()));
+        (0..=REMEMBERED).for_each(|number| nameless.add(item(number)));
+        assert_eq!((nameless.items.len(), nameless.within(minute)), (1, None));
+        tokio::time::advance(minute).await;
+        assert_eq!(nameless.within(minute), Some(BTreeSet::new()));
     }
 }
