@@ -11,16 +11,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// The beginning of a callback's head.
 const POST: &[u8] = b"POST ";
 
-/// The beginnings of a PROXY protocol header, version 1 and 2.
-const PROXY: [&[u8]; 2] = [b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"];
+/// The beginnings of a PROXY protocol header, version 1 and 2. HTTP allows empty lines before a request, and no zero.
+const PROXY: [&[u8]; 2] = [b"PROXY ", b"\r\n\r\n\0"];
 
 /// The beginning of a connection that speaks HTTP/2 without an upgrade.
 const HTTP2: &[u8] = b"PRI * HTTP/2";
 
-/// The beginning of a TLS handshake.
-const TLS: &[u8] = &[22, 3];
+/// The beginning of a TLS handshake. HTTP refuses it: more bytes may never be read.
+const TLS: &[u8] = &[22];
 
-/// Bytes of a head that are examined.
+/// Bytes of a head that are examined, as many as the longest beginning has.
 const LOOKED_AT: usize = 12;
 
 /// Connections that began with a protocol that the listener does not speak.
@@ -56,13 +56,9 @@ impl Head {
     /// The count of the protocol that the connection begins with, if it is another one.
     fn other_protocol<'a>(&self, counts: &'a OtherProtocols) -> Option<&'a AtomicU64> {
         let bytes = self.bytes();
-        let begins = |it: &[u8]| bytes.starts_with(&it[..it.len().min(LOOKED_AT)]);
-        if PROXY.into_iter().any(begins) {
-            return Some(&counts.proxy);
-        }
-        [(HTTP2, &counts.http2), (TLS, &counts.tls)]
-            .into_iter()
-            .find_map(|(it, count)| begins(it).then_some(count))
+        let [v1, v2] = PROXY.map(|it| (it, &counts.proxy));
+        let begins = |(it, count)| bytes.starts_with(it).then_some(count);
+        [v1, v2, (HTTP2, &counts.http2), (TLS, &counts.tls)].into_iter().find_map(begins)
     }
 }
 
@@ -71,6 +67,7 @@ pub(super) struct Watched<S> {
     stream: S,
     head: Head,
     others: Arc<OtherProtocols>,
+    /// Whether the protocol of the connection is unknown as yet.
     first: bool,
 }
 
@@ -95,11 +92,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
             bytes.extend_from_slice(&new[..new.len().min(room)]);
             let enough = bytes.len() == LOOKED_AT;
             drop(bytes);
-            if self.first && enough {
-                self.first = false;
-                if let Some(count) = self.head.other_protocol(&self.others) {
+            if self.first {
+                let other = self.head.other_protocol(&self.others);
+                if let Some(count) = other {
                     count.fetch_add(1, Ordering::Relaxed);
                 }
+                self.first = other.is_none() && !enough;
             }
         }
         read

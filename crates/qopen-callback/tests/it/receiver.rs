@@ -124,6 +124,17 @@ async fn what_comes_to_the_wrong_place_is_counted() {
     server.send(hello, b"").await;
     assert_eq!((listener.http2(), listener.tls_without_certificate()), (1, 1));
     assert_eq!((listener.proxy_protocol(), listener.failed_handshakes()), (1, 0));
+    // What comes in pieces is refused at the first that is no HTTP.
+    server.send("\u{16}\u{3}\u{1}\u{0}\u{5}", b"").await;
+    server.send("\u{16}", b"").await;
+    server.send("\r\n\r\n\0", b"").await;
+    assert_eq!((listener.tls_without_certificate(), listener.proxy_protocol()), (3, 2));
+    // Empty lines before a request, and a method with the same beginning, are HTTP.
+    assert_eq!(status(&server.send(&format!("\r\n{}", get("/a")), b"").await), 404);
+    let odd = "PRIME /a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    assert_eq!(status(&server.send(odd, b"").await), 404);
+    let counts = (listener.tls_without_certificate(), listener.proxy_protocol());
+    assert_eq!((counts, listener.http2()), ((3, 2), 1));
 }
 
 #[tokio::test]
