@@ -10,6 +10,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::error::{SqliteError, failed};
 use crate::file::DatabaseFile;
+use crate::opened::Opened;
 
 /// The longest wait for another process that has the file for itself: one that writes the first list.
 const WAIT: Duration = Duration::from_secs(10);
@@ -31,7 +32,7 @@ pub type FoundChanges = storage::FoundChanges<Box<ChangeLines>>;
 /// No publication waits for a reader. While a reader lives, the log cannot begin anew, and grows with each publication:
 /// limit the time of slow readers.
 pub struct ChangeLines {
-    file: Connection,
+    file: Opened,
     wait: Duration,
     robot_id: RobotId,
     /// Lists that are not read yet, the next one last.

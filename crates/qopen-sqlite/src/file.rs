@@ -13,6 +13,7 @@ use rusqlite::{Connection, Error, ErrorCode, MAIN_DB, OpenFlags};
 use crate::columns::Columns;
 use crate::error::{SqliteError, failed};
 use crate::look::{Look, is_used};
+use crate::opened::{Connecting, Looking, Opened};
 use crate::schema::{self, Found};
 
 /// Bytes of a page of a new file. Records have about 1 KB, so that a page has several.
@@ -46,7 +47,7 @@ impl DatabaseFile {
 
     /// Opens the file, creates it if it is missing, and brings its tables to this format. Returns the number of steps
     /// that this took, too.
-    pub(crate) fn open(&self) -> Result<(Connection, usize), SinkError> {
+    pub(crate) fn open(&self) -> Result<(Opened, usize), SinkError> {
         let target = self.target()?;
         if !exists(&target)? {
             // The files of the log inherit its mode.
@@ -58,7 +59,8 @@ impl DatabaseFile {
     }
 
     /// Looks at what the next list would do to the format of the file. Changes nothing: what a killed writer has left is
-    /// recovered in a copy, in the folder for temporary data.
+    /// recovered in a copy, in the folder for temporary data. If this process has a connection already, that has recovered
+    /// the file.
     pub(crate) fn examine(&self, scratch: Option<&Path>) -> Result<Upgrade, SinkError> {
         let target = self.target()?;
         if !exists(&target)? {
@@ -67,6 +69,10 @@ impl DatabaseFile {
         }
         refuse_one_byte(&target)?;
         let target = absolute(&target)?;
+        let Some(_looking) = Looking::at(&target) else {
+            let (file, found) = self.connect(&target)?;
+            return schema::examine(&file, &found, &self.columns).map_err(failed(self.wait));
+        };
         let look = Look { target: &target, wait: self.wait, scratch };
         Ok(look.read(|file| {
             file.execute_batch("BEGIN")?;
@@ -79,7 +85,7 @@ impl DatabaseFile {
     }
 
     /// Opens the file if it has lists, and brings their tables to this format.
-    pub(crate) fn open_existing(&self) -> Result<Option<Connection>, SinkError> {
+    pub(crate) fn open_existing(&self) -> Result<Option<Opened>, SinkError> {
         let target = self.target()?;
         if !exists(&target)? {
             return Ok(None);
@@ -119,15 +125,17 @@ impl DatabaseFile {
         }
     }
 
-    fn open_file(&self, target: &Path) -> Result<Connection, SinkError> {
+    fn open_file(&self, target: &Path) -> Result<Opened, SinkError> {
         let fails = failed(self.wait);
+        let target = absolute(target)?;
+        let connecting = Connecting::to(&target);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let file = Connection::open_with_flags(absolute(target)?, flags).map_err(fails)?;
+        let file = Connection::open_with_flags(target, flags).map_err(fails)?;
         file.busy_timeout(self.wait).map_err(fails)?;
-        Ok(file)
+        Ok(Opened::new(file, connecting))
     }
 
-    fn connect(&self, target: &Path) -> Result<(Connection, Found), SinkError> {
+    fn connect(&self, target: &Path) -> Result<(Opened, Found), SinkError> {
         let fails = failed(self.wait);
         refuse_one_byte(target)?;
         let file = self.open_file(target)?;

@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod forget;
 mod look;
+mod opened;
 mod plan;
 mod published;
 mod rows;

@@ -2,11 +2,11 @@
 
 use qopen_sink::storage::{Gone, ListPlan, ListTables, NewLists};
 use qopen_sink::{CompareOptions, ListKind, Quarantine, SinkError};
-use rusqlite::Connection;
 
 use crate::commit::Commit;
 use crate::error::failed;
 use crate::file::DatabaseFile;
+use crate::opened::Opened;
 use crate::plan::plan;
 use crate::published::{is_superseded, last};
 use crate::transaction::Publication;
@@ -14,7 +14,7 @@ use crate::transaction::Publication;
 /// The tables of a file, on a connection of their own.
 pub(crate) struct Tables {
     database: DatabaseFile,
-    file: Connection,
+    file: Opened,
 }
 
 impl Tables {
