@@ -198,7 +198,7 @@ impl Export<'_> {
         let (complete, revision) = (list.revision() > 0, list.revision());
         if !complete && !self.partial {
             let why = journal::why_incomplete(&state);
-            let message = Phrase::about(id.to_string(), journal::needs_partial(&why));
+            let message = Phrase::about(&id, journal::needs_partial(&why));
             return Err(Failure::new(Exit::Incomplete, message));
         }
         if let Output::Database(database) = self.output {

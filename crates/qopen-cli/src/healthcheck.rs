@@ -86,7 +86,7 @@ async fn ask(address: SocketAddr, limit: Duration) -> Result<(), Failure> {
                 status = status
             );
             match loopback::reason(&body) {
-                Some(reason) => Phrase::about(answered, one_line(&reason)),
+                Some(reason) => Phrase::about(answered, reason.map(one_line)),
                 None => answered,
             }
         }

@@ -15,7 +15,7 @@ use crate::beside;
 use crate::exit::{Failure, chained};
 use crate::lang::{Phrase, Text, phrase};
 use crate::output::database::ListDatabase;
-use crate::report::Noun;
+use crate::report::{Noun, noted_end};
 use crate::say::{self, say, tell};
 use crate::settings::Settings;
 use crate::topics;
@@ -286,16 +286,20 @@ pub(crate) fn status(state: &PullState) -> &str {
 }
 
 /// Returns the reason why a pull's list is not complete.
-pub(crate) fn why_incomplete(state: &PullState) -> String {
+pub(crate) fn why_incomplete(state: &PullState) -> Phrase {
     match state.ended().map(|noted| &noted.note) {
-        Some(Note::Ended { status, why, .. }) if *status != EndState::Complete => why.clone(),
-        Some(_) => "pages are lost that the list was made from".to_owned(),
-        None => "the pull has not ended".to_owned(),
+        Some(Note::Ended { status, why, evidence, reason, .. })
+            if *status != EndState::Complete =>
+        {
+            noted_end(why, evidence.as_ref(), reason.as_ref())
+        }
+        Some(_) => phrase!("pages are lost that the list was made from", "列表所依据的分页已丢失"),
+        None => phrase!("the pull has not ended", "拉取尚未结束"),
     }
 }
 
 /// Refuses a list that is not complete, on the command line and over the control API.
-pub(crate) fn needs_partial(why: &str) -> Phrase {
+pub(crate) fn needs_partial(why: &Phrase) -> Phrase {
     phrase!(
         "the list is not complete: {why}; --partial, or ?partial=true of the control API, gives the incomplete list",
         "列表不完整：{why}；--partial（控制接口为 ?partial=true）给出不完整的列表",

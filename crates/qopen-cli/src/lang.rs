@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 /// A language of texts for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -101,6 +101,11 @@ impl Phrase {
     /// The sentence for programs.
     pub(crate) fn english(&self) -> &str {
         &self.en
+    }
+
+    /// The sentence for programs.
+    pub(crate) fn into_english(self) -> String {
+        self.en
     }
 
     /// The sentence in the language of the process.
@@ -204,13 +209,6 @@ impl Serialize for Phrase {
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.en)
-    }
-}
-
-/// A sentence of another process has no Chinese.
-impl<'de> Deserialize<'de> for Phrase {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::same)
     }
 }
 

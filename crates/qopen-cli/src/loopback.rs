@@ -8,7 +8,7 @@ use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 
 use crate::exit::Failure;
-use crate::lang::Text;
+use crate::lang::{Phrase, Text};
 
 /// What a failure to make the client begins with.
 const CLIENT: Text = Text::new("the HTTP client", "HTTP 客户端");
@@ -27,10 +27,12 @@ pub(crate) fn client(with: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Resul
 }
 
 /// Returns the reason in an error of the control API.
-pub(crate) fn reason(body: &[u8]) -> Option<String> {
+pub(crate) fn reason(body: &[u8]) -> Option<Phrase> {
     #[derive(Deserialize)]
     struct Refusal {
         error: String,
+        error_zh: Option<String>,
     }
-    serde_json::from_slice::<Refusal>(body).ok().map(|it| it.error)
+    let Refusal { error, error_zh } = serde_json::from_slice(body).ok()?;
+    Some(Phrase::new(&error, error_zh.as_ref().unwrap_or(&error)))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use qopen::sink::shown_path;
 
 use super::output_format::{OutputFormat, PARQUET};
+use crate::lang::{Phrase, Text, phrase};
 
 /// The format by a file's name.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,16 +35,21 @@ pub(super) const SPREADSHEETS: [&str; 6] = ["et", "numbers", "ods", "xls", "xlsb
 
 /// The endings of formats, for messages.
 #[cfg(not(feature = "parquet"))]
-pub(super) const KNOWN: &str =
-    ".csv (CSV), .xlsx (XLSX), .jsonl or .ndjson (JSON Lines), and .db or .sqlite (SQLite)";
+pub(super) const KNOWN: Text = Text::new(
+    ".csv (CSV), .xlsx (XLSX), .jsonl or .ndjson (JSON Lines), and .db or .sqlite (SQLite)",
+    ".csv（CSV）、.xlsx（XLSX）、.jsonl 或 .ndjson（JSON Lines）以及 .db 或 .sqlite（SQLite）",
+);
 
 /// The endings of formats, for messages.
 #[cfg(feature = "parquet")]
-pub(super) const KNOWN: &str = ".csv (CSV), .xlsx (XLSX), .parquet (Parquet), .jsonl or .ndjson (JSON Lines), and .db or .sqlite (SQLite)";
+pub(super) const KNOWN: Text = Text::new(
+    ".csv (CSV), .xlsx (XLSX), .parquet (Parquet), .jsonl or .ndjson (JSON Lines), and .db or .sqlite (SQLite)",
+    ".csv（CSV）、.xlsx（XLSX）、.parquet（Parquet）、.jsonl 或 .ndjson（JSON Lines）以及 .db 或 .sqlite（SQLite）",
+);
 
 impl Named {
     /// Returns the format by the name, or by the name behind a link, which is the written file.
-    pub(super) fn through_link(out: &Path) -> Result<Self, String> {
+    pub(super) fn through_link(out: &Path) -> Result<Self, Phrase> {
         let named = Self::by(out);
         let Ok(next) = std::fs::read_link(out) else { return Ok(named) };
         // A link to nothing yet has no canonical path.
@@ -53,9 +59,11 @@ impl Named {
             (Self::Nothing | Self::Unknown(_), behind) => Ok(behind),
             (named, Self::Unknown(_)) => Ok(named),
             (named, other) if named == other => Ok(named),
-            _ => {
-                Err(format!("it is a link to {}, whose ending says otherwise", shown_path(&behind)))
-            }
+            _ => Err(phrase!(
+                "it is a link to {behind}, whose ending says otherwise",
+                "它是指向 {behind} 的链接，后者的扩展名与之不符",
+                behind = shown_path(&behind),
+            )),
         }
     }
 

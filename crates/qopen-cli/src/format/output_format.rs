@@ -6,7 +6,7 @@ use clap::{Arg, Command, ValueEnum};
 use qopen::sink::Format;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::lang::{Phrase, phrase};
+use crate::lang::{Phrase, Text, phrase};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -29,7 +29,10 @@ pub(crate) enum OutputFormat {
 pub(super) const PARQUET: &str = "parquet";
 
 /// Tells which build writes Parquet.
-pub(super) const PARQUET_BUILD: &str = "this build does not write Parquet; build one that does: cargo install --path crates/qopen-cli --features parquet";
+pub(super) const PARQUET_BUILD: Text = Text::new(
+    "this build does not write Parquet; build one that does: cargo install --path crates/qopen-cli --features parquet",
+    "此构建不写 Parquet；请构建支持它的版本：cargo install --path crates/qopen-cli --features parquet",
+);
 
 impl OutputFormat {
     pub(crate) fn name(self) -> &'static str {
@@ -115,7 +118,7 @@ impl TypedValueParser for Parser {
         value: &std::ffi::OsStr,
     ) -> Result<Self::Value, Error> {
         if value == PARQUET && OutputFormat::named(PARQUET).is_err() {
-            let message = format!("--format {PARQUET}: {PARQUET_BUILD}\n");
+            let message = format!("--format {PARQUET}: {}\n", PARQUET_BUILD.en);
             return Err(Error::raw(ErrorKind::InvalidValue, message).with_cmd(command));
         }
         EnumValueParser::<OutputFormat>::new().parse_ref(command, arg, value)

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pull::{PullName, Resume};
 use crate::exit::{Exit, Failure, chained};
-use crate::lang::{Phrase, THE_JOURNAL, phrase};
+use crate::lang::{Lang, Phrase, THE_JOURNAL, phrase};
 use crate::report::{BYTES, named};
 use crate::say::{answer, tell};
 use crate::{table, topics};
@@ -143,14 +143,27 @@ pub(crate) struct Retried {
 struct Again {
     pub(crate) item: String,
     /// The result in words.
-    what: Phrase,
+    what: String,
+    /// The same in Chinese. Earlier processes do not send it.
+    what_zh: Option<String>,
+}
+
+impl Again {
+    fn new(item: &Quarantined, what: &Phrase) -> Self {
+        let of = |lang| what.of(lang).to_owned();
+        Self { item: name(item), what: of(Lang::En), what_zh: Some(of(Lang::Zh)) }
+    }
+
+    fn what(&self) -> Phrase {
+        Phrase::new(&self.what, self.what_zh.as_ref().unwrap_or(&self.what))
+    }
 }
 
 impl Retried {
     pub(crate) fn report(&self, hint: Resume) -> Exit {
         let Self { pages, read, items, pulls, accounts } = self;
         let again = |it: &Again| {
-            tell!("{item} {what}", "{item}：{what}", item = it.item, what = it.what);
+            tell!("{item} {what}", "{item}：{what}", item = it.item, what = it.what());
         };
         items.iter().for_each(again);
         for pull in pulls {
@@ -265,12 +278,11 @@ pub(crate) async fn retry(journal: &dyn Store, ring: Option<&Keyring>) -> Result
             }
             Err(why) => why,
         };
-        retried.items.push(Again { item: name(item), what });
+        retried.items.push(Again::new(item, &what));
     }
     retried.pulls = gained.into_iter().collect();
     for item in accounts(journal).await? {
-        let what = still(&item.reason);
-        retried.accounts.push(Again { item: name(&item), what });
+        retried.accounts.push(Again::new(&item, &still(&item.reason)));
     }
     Ok(retried)
 }

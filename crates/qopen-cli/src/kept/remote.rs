@@ -268,7 +268,7 @@ impl Remote {
     async fn why(&self, mut answer: Response) -> Phrase {
         let body = self.body(&mut answer).await.unwrap_or_default();
         let none = || phrase!("no reason was given", "没有给出原因");
-        loopback::reason(&body).map_or_else(none, Phrase::same)
+        loopback::reason(&body).unwrap_or_else(none)
     }
 
     fn failed(

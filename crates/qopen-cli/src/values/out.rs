@@ -9,12 +9,13 @@ use qopen::sink::may_hold_password;
 use super::sqlite::SqliteFile;
 use super::{home, trim};
 use crate::database;
+use crate::lang::{Phrase, phrase};
 use crate::say::caution;
 use crate::topics::warnings;
 
 /// Parses a place of the command line: a path, in which `~` is the home folder, or a URL.
 pub(crate) fn out_path() -> impl TypedValueParser<Value = PathBuf> {
-    OsStringValueParser::new().try_map(read)
+    OsStringValueParser::new().try_map(|raw| read(raw).map_err(Phrase::into_english))
 }
 
 /// Reads a place. Trims spaces, line breaks, a byte order mark and one pair of quotes at its ends.
@@ -22,7 +23,7 @@ pub(crate) fn out_path() -> impl TypedValueParser<Value = PathBuf> {
 /// # Errors
 /// The path cannot be used. Callers may quote the place beside the reason, so a place that may have a
 /// password is refused later ([`refuse_scheme`]).
-pub(crate) fn read(raw: OsString) -> Result<PathBuf, String> {
+pub(crate) fn read(raw: OsString) -> Result<PathBuf, Phrase> {
     let Some(text) = raw.to_str() else { return home::path(raw) };
     let mut bare = trim(text);
     let quoted = ['"', '\''].iter().find_map(|it| bare.strip_prefix(*it)?.strip_suffix(*it));
@@ -66,10 +67,10 @@ const OPAQUE: [&str; 15] = [
 
 /// Refuses a URL of anything but a database of lists, and a text that resembles a database. Names only the
 /// scheme, because the rest may have a password.
-pub(crate) fn refuse_scheme(out: &Path) -> Result<(), String> {
+pub(crate) fn refuse_scheme(out: &Path) -> Result<(), Phrase> {
     #[cfg(not(feature = "mysql"))]
     if database::of(out).is_some_and(database::is_mysql) {
-        return Err(database::NO_MYSQL.en.to_owned());
+        return Err(database::NO_MYSQL.into());
     }
     let is_sqlite = SqliteFile::of(out)?.is_some_and(|it| it.has_scheme);
     if database::of(out).is_some() || is_sqlite || out.exists() {
@@ -82,7 +83,7 @@ pub(crate) fn refuse_scheme(out: &Path) -> Result<(), String> {
 }
 
 /// Describes the mistake in a path that begins like a URL.
-fn scheme(out: &Path) -> Option<String> {
+fn scheme(out: &Path) -> Option<Phrase> {
     let text = out.to_string_lossy();
     let (scheme, rest) = text.split_once(':')?;
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -92,24 +93,32 @@ fn scheme(out: &Path) -> Option<String> {
     if !is_scheme || !is_url {
         return None;
     }
-    let slashes = if rest.starts_with("//") { "//" } else { "" };
+    let scheme = format!("{scheme}:{}", if rest.starts_with("//") { "//" } else { "" });
     Some(match &*lower {
-        "postgres" | "postgresql" => {
-            format!("{scheme}:{slashes} is not a known URL; write postgres://USER@HOST/DATABASE")
-        }
-        "mysql" | "mariadb" => {
-            format!(
-                "{scheme}:{slashes} is not a known URL; write mysql://USER@HOST/DATABASE, or postgres://USER@HOST/DATABASE"
-            )
-        }
-        "sqlite" | "sqlite3" => {
-            format!(
-                "{scheme}:{slashes} is not a known URL; write sqlite:PATH, such as sqlite:lists.db"
-            )
-        }
-        "file" => format!("{scheme}:{slashes} is not supported; give the path alone"),
-        _ => format!(
-            "{scheme}:{slashes} is not supported; supported are a file, a folder, -, sqlite:PATH and postgres://USER@HOST/DATABASE"
+        "postgres" | "postgresql" => phrase!(
+            "{scheme} is not a known URL; write postgres://USER@HOST/DATABASE",
+            "{scheme} 不是已知的 URL；请写 postgres://USER@HOST/DATABASE",
+            scheme = scheme,
+        ),
+        "mysql" | "mariadb" => phrase!(
+            "{scheme} is not a known URL; write mysql://USER@HOST/DATABASE, or postgres://USER@HOST/DATABASE",
+            "{scheme} 不是已知的 URL；请写 mysql://USER@HOST/DATABASE 或 postgres://USER@HOST/DATABASE",
+            scheme = scheme,
+        ),
+        "sqlite" | "sqlite3" => phrase!(
+            "{scheme} is not a known URL; write sqlite:PATH, such as sqlite:lists.db",
+            "{scheme} 不是已知的 URL；请写 sqlite:PATH，例如 sqlite:lists.db",
+            scheme = scheme,
+        ),
+        "file" => phrase!(
+            "{scheme} is not supported; give the path alone",
+            "不支持 {scheme}；请只写路径",
+            scheme = scheme,
+        ),
+        _ => phrase!(
+            "{scheme} is not supported; supported are a file, a folder, -, sqlite:PATH and postgres://USER@HOST/DATABASE",
+            "不支持 {scheme}；支持文件、文件夹、-、sqlite:PATH 和 postgres://USER@HOST/DATABASE",
+            scheme = scheme,
         ),
     })
 }
@@ -133,7 +142,7 @@ const WORDS: [&str; 10] = [
 ///
 /// # Errors
 /// The reason says how to write a database and a file.
-pub(crate) fn refuse_connection(path: &Path) -> Result<(), String> {
+pub(crate) fn refuse_connection(path: &Path) -> Result<(), Phrase> {
     let text = path.to_string_lossy().to_lowercase();
     // A file of such a name.
     if text.starts_with("./") || text.starts_with("../") || path.exists() {
@@ -145,13 +154,16 @@ pub(crate) fn refuse_connection(path: &Path) -> Result<(), String> {
     if !has_words && (!may_hold_password(path) || is_in_folder) {
         return Ok(());
     }
-    Err("it looks like a database and is not shown, because it may have a password; write postgres://USER@HOST/DATABASE, or ./NAME for a file of that name"
-        .to_owned())
+    Err(phrase!(
+        "it looks like a database and is not shown, because it may have a password; write postgres://USER@HOST/DATABASE, or ./NAME for a file of that name",
+        "它看似数据库，因可能含有密码而不予显示；请写 postgres://USER@HOST/DATABASE，若为该名称的文件则写 ./NAME",
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lang::Lang;
 
     #[test]
     fn what_looks_like_a_database_is_no_file() {
@@ -173,7 +185,13 @@ mod tests {
             "u:canary@h/d.db",
         ] {
             let error = refuse_scheme(Path::new(out)).expect_err(out);
-            assert!(error.contains("postgres://USER@HOST") && !error.contains("canary"), "{error}");
+            error.assert_chinese();
+            for text in [Lang::En, Lang::Zh].map(|it| error.of(it)) {
+                assert!(
+                    text.contains("postgres://USER@HOST") && !text.contains("canary"),
+                    "{text}"
+                );
+            }
         }
         for out in [
             "list.csv",

@@ -4,8 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::duration;
+use super::time;
 use crate::database;
+use crate::lang::{Phrase, Text, phrase};
 
 /// The scheme for files of any name.
 const SCHEME: &str = "sqlite:";
@@ -29,7 +30,7 @@ impl SqliteFile {
     ///
     /// # Errors
     /// It begins with `sqlite:` and is not written as documented.
-    pub(crate) fn of(out: &Path) -> Result<Option<Self>, String> {
+    pub(crate) fn of(out: &Path) -> Result<Option<Self>, Phrase> {
         match after_scheme(out) {
             Some(rest) => Self::of_scheme(rest).map(Some),
             // A database on a server may have any name.
@@ -43,8 +44,11 @@ impl SqliteFile {
         }
     }
 
-    fn of_scheme(rest: &OsStr) -> Result<Self, String> {
-        const EXAMPLE: &str = "such as sqlite:lists.db or sqlite:/srv/qopen/lists";
+    fn of_scheme(rest: &OsStr) -> Result<Self, Phrase> {
+        const EXAMPLE: Text = Text::new(
+            "such as sqlite:lists.db or sqlite:/srv/qopen/lists",
+            "例如 sqlite:lists.db 或 sqlite:/srv/qopen/lists",
+        );
         // A path that is not UTF-8 has no query.
         let (path, query) = match rest.to_str().and_then(|it| it.split_once('?')) {
             Some((path, query)) => (path.into(), format!("?{query}")),
@@ -52,15 +56,25 @@ impl SqliteFile {
         };
         let path = super::home::path(path).unwrap_or_default();
         match path.to_str() {
-            Some("") => return Err(format!("{SCHEME} needs the path of a file, {EXAMPLE}")),
+            Some("") => {
+                return Err(phrase!(
+                    "sqlite: needs the path of a file, {example}",
+                    "sqlite: 需要文件的路径，{example}",
+                    example = EXAMPLE,
+                ));
+            }
             Some(":memory:") => {
-                return Err(format!(
-                    "{SCHEME}:memory: keeps no list after the process; give the path of a file, {EXAMPLE}"
+                return Err(phrase!(
+                    "sqlite::memory: keeps no list after the process; give the path of a file, {example}",
+                    "sqlite::memory: 在进程结束后不保留列表；请给出文件的路径，{example}",
+                    example = EXAMPLE,
                 ));
             }
             Some(path) if path.starts_with("//") => {
-                return Err(format!(
-                    "{SCHEME}// is not a known URL; write {SCHEME}PATH, {EXAMPLE}"
+                return Err(phrase!(
+                    "sqlite:// is not a known URL; write sqlite:PATH, {example}",
+                    "sqlite:// 不是已知的 URL；请写 sqlite:PATH，{example}",
+                    example = EXAMPLE,
                 ));
             }
             _ => {}
@@ -69,14 +83,17 @@ impl SqliteFile {
         for parameter in query.trim_start_matches('?').split('&').filter(|it| !it.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             if name != "busy_timeout" {
-                return Err(format!(
-                    "{SCHEME} has no parameter {name:?}; the only one is busy_timeout, such as sqlite:lists.db?busy_timeout=60s"
+                return Err(phrase!(
+                    "sqlite: has no parameter {name}; the only one is busy_timeout, such as sqlite:lists.db?busy_timeout=60s",
+                    "sqlite: 没有参数 {name}；唯一的参数是 busy_timeout，例如 sqlite:lists.db?busy_timeout=60s",
+                    name = format!("{name:?}"),
                 ));
             }
-            let time = duration(value).map_err(|why| format!("{SCHEME} busy_timeout: {why}"))?;
+            let time = time(value).map_err(|why| Phrase::about(BUSY_TIMEOUT, why))?;
             // SQLite counts milliseconds in 32 bits.
             if time > LONGEST {
-                return Err(format!("{SCHEME} busy_timeout: it must be 1 day or less"));
+                let why = phrase!("it must be 1 day or less", "不得超过 1 天");
+                return Err(Phrase::about(BUSY_TIMEOUT, why));
             }
             wait = Some(time);
         }
@@ -100,6 +117,9 @@ impl SqliteFile {
         place.into()
     }
 }
+
+/// What a mistake in the time to wait begins with.
+const BUSY_TIMEOUT: &str = "sqlite: busy_timeout";
 
 /// The longest time to wait for another process.
 const LONGEST: Duration = Duration::from_secs(86_400);
@@ -202,6 +222,8 @@ mod tests {
             "sqlite:a?busy_timeout=9999d",
         ] {
             let why = SqliteFile::of(Path::new(out)).unwrap_err();
+            why.assert_chinese();
+            let why = why.english();
             assert!(why.starts_with("sqlite:") && why.len() < 160, "{why}");
         }
     }

@@ -55,6 +55,9 @@ fn failures_are_chinese_by_flag_variable_or_locale_and_the_flag_comes_first() {
     let pull = ["pull", "--robot", "r", "--out", "list"];
     let missing = said_by(folder.path(), &mut in_chinese(qopen(folder.path(), &pull)));
     insta::assert_snapshot!("settings_missing", missing);
+    let pull_to = ["pull", "--robot", "r", "--out", "list.txt"];
+    let ending = said_by(folder.path(), &mut in_chinese(qopen(folder.path(), &pull_to)));
+    assert!(ending.starts_with("exit 2\nqopen: --out list.txt：扩展名 .txt 未知"), "{ending}");
     let english = said_by(folder.path(), &mut qopen(folder.path(), &pull));
     assert!(english.contains("settings are missing"), "{english}");
     for (arguments, env, is_chinese) in [

@@ -10,6 +10,7 @@ use super::document::document;
 use super::lang::Lang;
 use super::links::ROOT;
 use super::texts::frame;
+use crate::lang::Phrase;
 
 /// The policy of pages: everything comes from this listener, and no script or style is inside a page.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -59,7 +60,7 @@ pub(in crate::serve) fn is_console(path: &str) -> bool {
 /// console, so the page has a link to the same address.
 pub(in crate::serve) fn refused(
     (method, uri, headers): (&Method, &Uri, &HeaderMap),
-    (status, why): (StatusCode, &str),
+    (status, why): (StatusCode, &Phrase),
 ) -> Response {
     let lang = Lang::of(headers);
     let is_link = status == StatusCode::FORBIDDEN && *method == Method::GET;
@@ -72,7 +73,7 @@ pub(in crate::serve) fn refused(
                 p { (frame::OTHER_SITE_WHY.of(lang)) }
                 p { a.button href=(target) { (frame::CONTINUE.of(lang)) } }
             } @else {
-                p lang="en" { (why) }
+                p { (why.of(lang)) }
             }
         }
     };

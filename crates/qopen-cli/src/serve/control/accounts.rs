@@ -50,7 +50,7 @@ pub(super) fn layout(format: OutputFormat, csv: CsvArgs) -> Result<Layout, Refus
     let layout = Layout { format, csv };
     layout
         .check(false)
-        .map_err(|failure| Refusal(StatusCode::INTERNAL_SERVER_ERROR, failure.to_string()))?;
+        .map_err(|failure| Refusal(StatusCode::INTERNAL_SERVER_ERROR, failure.message().clone()))?;
     Ok(layout)
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn accounts(
     let (revision, complete) = (list.revision(), list.revision() > 0);
     if !complete && !partial {
         let why = why_incomplete(&state);
-        return Err(Refusal(StatusCode::CONFLICT, needs_partial(&why).english().to_owned()));
+        return Err(Refusal(StatusCode::CONFLICT, needs_partial(&why)));
     }
     let headers = [
         ("content-type", content_type(layout)),

@@ -18,7 +18,7 @@ const BODY: Duration = Duration::from_secs(30);
 pub(in crate::serve) async fn whole(body: Body) -> Result<Vec<u8>, Refusal> {
     let too_large = || {
         let message = format!("the body is larger than {LARGEST} bytes");
-        Refusal(StatusCode::PAYLOAD_TOO_LARGE, message)
+        Refusal(StatusCode::PAYLOAD_TOO_LARGE, message.into())
     };
     if body.size_hint().lower() > LARGEST as u64 {
         return Err(too_large());
@@ -38,7 +38,7 @@ pub(in crate::serve) async fn whole(body: Body) -> Result<Vec<u8>, Refusal> {
     };
     let read = tokio::time::timeout(BODY, read).await.map_err(|_| {
         let message = format!("the body took longer than {} s", BODY.as_secs());
-        Refusal(StatusCode::REQUEST_TIMEOUT, message)
+        Refusal(StatusCode::REQUEST_TIMEOUT, message.into())
     });
     read?
 }

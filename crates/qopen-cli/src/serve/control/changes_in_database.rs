@@ -36,7 +36,7 @@ pub(super) async fn stream(
 ) -> Result<Response, Refusal> {
     let Ok(permit) = Arc::clone(&service.change_readers).try_acquire_owned() else {
         let message = format!("{CHANGE_READERS} clients already read changes; try again");
-        return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, message));
+        return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, message.into()));
     };
     let found = find(database, robot, since).await.map_err(|error| {
         let what = "the changes cannot be read from the database of the lists";

@@ -43,7 +43,7 @@ fn yes() -> bool {
 
 impl ListQuery {
     fn after(&self) -> Result<Option<PullId>, Refusal> {
-        let refused = |what: &str| Refusal(StatusCode::BAD_REQUEST, what.to_owned());
+        let refused = |what: &str| Refusal(StatusCode::BAD_REQUEST, what.into());
         match (&self.after_robot_id, &self.after_mark_id) {
             (None, None) => Ok(None),
             (Some(robot), Some(mark)) => match (robot.parse(), mark.parse()) {

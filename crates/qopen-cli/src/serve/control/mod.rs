@@ -30,6 +30,7 @@ use super::console::{self, Console};
 use super::metrics;
 use super::service::Service;
 use crate::format::OutputFormat;
+use crate::lang::phrase;
 pub(super) use body::whole;
 pub(super) use doors::Doors;
 pub(crate) use host::Host;
@@ -109,8 +110,11 @@ async fn authorise(
     if token.as_deref().is_none_or(right) {
         return next.run(request).await;
     }
-    let refusal = "this request needs the right bearer token; see QOPEN_CONTROL_TOKEN";
-    let refusal = Refusal(StatusCode::UNAUTHORIZED, refusal.into());
+    let refusal = phrase!(
+        "this request needs the right bearer token; see QOPEN_CONTROL_TOKEN",
+        "此请求需要正确的 bearer 令牌；参见 QOPEN_CONTROL_TOKEN",
+    );
+    let refusal = Refusal(StatusCode::UNAUTHORIZED, refusal);
     ([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response()
 }
 

@@ -18,6 +18,7 @@ use super::refusal::Refusal;
 use crate::guards::Guards;
 use crate::kept::note::NoteLine;
 use crate::kept::pull::{Line, PullName};
+use crate::lang::phrase;
 use crate::report;
 use crate::robots;
 use crate::serve::service::{ActError, Service};
@@ -60,7 +61,7 @@ pub(super) async fn start(
     _: Query<NoQuery>,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let wrong = |what: &str, error: &dyn std::error::Error| {
+    let wrong = |what: &str, error: &(dyn std::error::Error + 'static)| {
         Refusal::of(StatusCode::BAD_REQUEST, what, error)
     };
     if body.is_empty() {
@@ -75,7 +76,7 @@ pub(super) async fn start(
     let asked: StartRequest = serde_json::from_slice(&body)
         .map_err(|error| wrong("the body is not a request", &error))?;
     let unusable =
-        |name: &str, why: &str| Refusal(StatusCode::BAD_REQUEST, format!("{name}: {why}"));
+        |name: &str, why: &str| Refusal(StatusCode::BAD_REQUEST, format!("{name}: {why}").into());
     let robot = robots::one(&asked.robot_id).map_err(|why| unusable("robot_id", why.english()))?;
     if let Some(why) = service.cannot_name(&robot) {
         return Err(unusable("robot_id", why.english()));
@@ -139,8 +140,13 @@ pub(super) async fn notes(
 pub(super) async fn check(State(service): Shared, _: Query<NoQuery>) -> Result<Response, Refusal> {
     // One check at a time, because each reads the whole disk.
     let Ok(_checking) = service.checking.try_lock() else {
-        let message = "the journal is being checked already; try again";
-        return Err(Refusal(StatusCode::CONFLICT, message.into()));
+        return Err(Refusal(
+            StatusCode::CONFLICT,
+            phrase!(
+                "the journal is being checked already; try again",
+                "持久化存储正在检查中；请重试",
+            ),
+        ));
     };
     Ok(Json(crate::kept::pull::check(&*service.journal).await?).into_response())
 }
@@ -154,9 +160,11 @@ pub(super) async fn known(service: &Service, mark: &str, of: &Of) -> Result<Pull
     let mut found = found.map_err(|error| Refusal::journal(&error))?;
     if found.len() > 1 {
         let robots: Vec<&str> = found.iter().map(|it| it.pull.robot_id.as_str()).collect();
-        let message = format!(
-            "pulls of several robots have the mark {mark}; name one in the query as robot_id: {}",
-            robots.join(", ")
+        let message = phrase!(
+            "pulls of several robots have the mark {mark}; name one in the query as robot_id: {robots}",
+            "多个机器人的拉取都有标记 {mark}；请在查询中以 robot_id 指定其一：{robots}",
+            mark = mark,
+            robots = robots.join(", "),
         );
         return Err(Refusal(StatusCode::CONFLICT, message));
     }
@@ -227,8 +235,13 @@ pub(super) async fn end(
     }
     let remains = service.remains(&state.pull).await.map_err(PullError::Journal)?;
     if !service.pulls.purge(&state.pull).await? {
-        let message = "a publication to the same place is running; try again";
-        return Err(Refusal(StatusCode::CONFLICT, message.into()));
+        return Err(Refusal(
+            StatusCode::CONFLICT,
+            phrase!(
+                "a publication to the same place is running; try again",
+                "正在向同一位置发布；请重试",
+            ),
+        ));
     }
     if let Some(remains) = remains {
         // The runtime's end ends it early.
@@ -250,9 +263,9 @@ pub(super) async fn accept(
 
 fn refused(error: ActError, state: &PullState) -> Refusal {
     let why = match error {
-        ActError::NotHeld => crate::journal::NOT_HELD.en.to_owned(),
-        ActError::Superseded => crate::journal::SUPERSEDED.en.to_owned(),
-        ActError::Held => crate::journal::held(&state.pull).english().to_owned(),
+        ActError::NotHeld => crate::journal::NOT_HELD.into(),
+        ActError::Superseded => crate::journal::SUPERSEDED.into(),
+        ActError::Held => crate::journal::held(&state.pull),
         ActError::Pull(error) => return error.into(),
     };
     Refusal(StatusCode::CONFLICT, why)

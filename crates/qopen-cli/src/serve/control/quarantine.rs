@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::pulls::{NoQuery, Shared};
 use super::refusal::Refusal;
 use crate::kept::item::{self, Retried};
+use crate::lang::phrase;
 
 /// Lists every item without its content.
 pub(super) async fn list(
@@ -50,5 +51,6 @@ pub(super) async fn retry(
 }
 
 fn unknown() -> Refusal {
-    Refusal(StatusCode::NOT_FOUND, "nothing in quarantine has that name".into())
+    let message = phrase!("nothing in quarantine has that name", "隔离区中没有此名称的项");
+    Refusal(StatusCode::NOT_FOUND, message)
 }

@@ -7,15 +7,21 @@ use qopen::PullError;
 use qopen::journal::JournalError;
 use serde_json::json;
 
-use crate::exit::{Failure, chain};
+use crate::exit::{Failure, chained};
+use crate::lang::{Lang, Phrase, THE_JOURNAL, phrase};
 
-/// An error response, as JSON with an `error`.
+/// An error response, as JSON with an `error`. What the command line may be answered has an `error_zh`, too.
 #[derive(Debug)]
-pub(in crate::serve) struct Refusal(pub(in crate::serve) StatusCode, pub(in crate::serve) String);
+pub(in crate::serve) struct Refusal(pub(in crate::serve) StatusCode, pub(in crate::serve) Phrase);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": self.1 }))).into_response()
+        let (english, chinese) = (self.1.english(), self.1.of(Lang::Zh));
+        let mut body = json!({ "error": english });
+        if chinese != english {
+            body["error_zh"] = chinese.into();
+        }
+        (self.0, Json(body)).into_response()
     }
 }
 
@@ -23,12 +29,16 @@ impl IntoResponse for Refusal {
 pub(super) const NOT_KEPT: &str = "the changes since that list are not kept";
 
 impl Refusal {
-    pub(super) fn of(status: StatusCode, what: &str, error: &dyn std::error::Error) -> Self {
-        Self(status, chain(what, error))
+    pub(super) fn of(
+        status: StatusCode,
+        what: impl Into<Phrase>,
+        error: &(dyn std::error::Error + 'static),
+    ) -> Self {
+        Self(status, chained(what, error))
     }
 
     pub(super) fn journal(error: &JournalError) -> Self {
-        Self::of(StatusCode::SERVICE_UNAVAILABLE, "the journal", error)
+        Self::of(StatusCode::SERVICE_UNAVAILABLE, THE_JOURNAL, error)
     }
 
     /// No list of a robot is known.
@@ -39,7 +49,7 @@ impl Refusal {
 
     /// The changes since a list cannot be given.
     pub(super) fn not_kept(why: &str) -> Self {
-        Self(StatusCode::GONE, format!("{why}; read the whole list"))
+        Self(StatusCode::GONE, format!("{why}; read the whole list").into())
     }
 
     /// The client has an earlier revision of a list than this one.
@@ -48,14 +58,14 @@ impl Refusal {
     }
 
     pub(super) fn unknown() -> Self {
-        Self(StatusCode::NOT_FOUND, "there is no pull of this mark".into())
+        Self(StatusCode::NOT_FOUND, phrase!("there is no pull of this mark", "没有此标记的拉取"))
     }
 }
 
 /// A failed operation of the journal means that the journal is unavailable.
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self(StatusCode::SERVICE_UNAVAILABLE, failure.to_string())
+        Self(StatusCode::SERVICE_UNAVAILABLE, failure.message().clone())
     }
 }
 

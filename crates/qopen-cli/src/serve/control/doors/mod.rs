@@ -18,6 +18,7 @@ use serde_json::json;
 use super::body::whole;
 use super::host::{Host, authority};
 use super::refusal::Refusal;
+use crate::lang::{Text, phrase};
 use crate::serve::console;
 
 /// Maximum length of the framework's error texts, in bytes.
@@ -60,13 +61,23 @@ impl Doors {
 
     /// Returns the host and port that a request names, if the API answers to it.
     fn host_of(&self, request: &Request) -> Result<(Host, Option<u16>), Refusal> {
-        let bad = |why: &str| Refusal(StatusCode::BAD_REQUEST, format!("the request {why}"));
+        let bad = |en, zh| {
+            let why = Text::new(en, zh);
+            let why = phrase!("the request {why}", "请求{why}", why = why);
+            Refusal(StatusCode::BAD_REQUEST, why)
+        };
         let host = match one(request.headers(), &header::HOST) {
             Ok(Some(host)) => host,
-            Ok(None) => return Err(bad("has no Host header")),
-            Err(()) => return Err(bad("has more than one Host header, or an unreadable one")),
+            Ok(None) => return Err(bad("has no Host header", "没有 Host 头")),
+            Err(()) => {
+                return Err(bad(
+                    "has more than one Host header, or an unreadable one",
+                    "有多个 Host 头，或 Host 头无法读取",
+                ));
+            }
         };
-        let host = authority(host).ok_or_else(|| bad("has a Host header that is not a host"))?;
+        let no_host = || bad("has a Host header that is not a host", "的 Host 头不是主机");
+        let host = authority(host).ok_or_else(no_host)?;
         let local = request.extensions().get::<LocalAddress>();
         let local = local.map(|it| Host::of(it.0.ip()));
         let check = |host: &Host| match host {
@@ -74,8 +85,10 @@ impl Doors {
             host if local.as_ref() == Some(host) => Ok(()),
             host => Err(Refusal(
                 StatusCode::MISDIRECTED_REQUEST,
-                format!(
-                    "the host {host} is not one that the control API answers to; `qopen serve --control-host {host}` allows it (QOPEN_CONTROL_HOST, `control_host`)"
+                phrase!(
+                    "the host {host} is not one that the control API answers to; `qopen serve --control-host {host}` allows it (QOPEN_CONTROL_HOST, `control_host`)",
+                    "控制接口不应答主机 {host}；`qopen serve --control-host {host}` 可允许它（QOPEN_CONTROL_HOST、`control_host`）",
+                    host = host,
                 ),
             )),
         };
@@ -83,7 +96,8 @@ impl Doors {
         // A target in absolute form names a host, too.
         if let Some(target) = request.uri().authority() {
             let target = authority(target.as_str());
-            check(&target.ok_or_else(|| bad("has a target whose host is not one"))?.0)?;
+            let no_host = || bad("has a target whose host is not one", "目标中的主机不是主机");
+            check(&target.ok_or_else(no_host)?.0)?;
         }
         Ok(host)
     }
@@ -99,17 +113,19 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>,
     }
 }
 
-fn other_site(what: &str) -> Refusal {
-    let message = format!(
-        "{what}: a page of another site sent the request; programs send neither Origin nor Sec-Fetch-Site"
+fn other_site(en: &'static str, zh: &'static str) -> Refusal {
+    let message = phrase!(
+        "{what}: a page of another site sent the request; programs send neither Origin nor Sec-Fetch-Site",
+        "{what}：请求来自其他网站的页面；程序既不发送 Origin，也不发送 Sec-Fetch-Site",
+        what = Text::new(en, zh),
     );
     Refusal(StatusCode::FORBIDDEN, message)
 }
 
 /// Fails if `Origin` differs from the host and port that the request names.
 fn same_origin(headers: &HeaderMap, host: &(Host, Option<u16>)) -> Result<(), Refusal> {
-    let Some(origin) =
-        one(headers, &header::ORIGIN).map_err(|()| other_site("the Origin is garbled"))?
+    let Some(origin) = one(headers, &header::ORIGIN)
+        .map_err(|()| other_site("the Origin is garbled", "Origin 已损坏"))?
     else {
         return Ok(());
     };
@@ -125,14 +141,21 @@ fn same_origin(headers: &HeaderMap, host: &(Host, Option<u16>)) -> Result<(), Re
     let is_same = parts.is_some_and(|(usual, (name, port))| {
         name == host.0 && port.unwrap_or(usual) == host.1.unwrap_or(usual)
     });
-    if is_same { Ok(()) } else { Err(other_site("the Origin is not this API's")) }
+    if is_same {
+        Ok(())
+    } else {
+        Err(other_site("the Origin is not this API's", "Origin 不是本接口"))
+    }
 }
 
 /// Fails if another site caused the request, as the browser says.
 fn same_site(headers: &HeaderMap) -> Result<(), Refusal> {
     match one(headers, &SEC_FETCH_SITE) {
         Ok(None | Some("same-origin" | "none")) => Ok(()),
-        _ => Err(other_site("Sec-Fetch-Site is neither same-origin nor none")),
+        _ => Err(other_site(
+            "Sec-Fetch-Site is neither same-origin nor none",
+            "Sec-Fetch-Site 既不是 same-origin，也不是 none",
+        )),
     }
 }
 
