@@ -6,7 +6,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::exit::Failure;
-use crate::lang::phrase;
+use crate::lang::{Phrase, phrase};
 use crate::say::{self, caution};
 use crate::terminal::{self, LogFormat};
 use crate::topics::warnings;
@@ -40,7 +40,9 @@ pub(crate) fn start(verbose: u8, format: LogFormat) -> Result<(), Failure> {
     let filter = match std::env::var_os(VARIABLE) {
         None => EnvFilter::new(level),
         Some(value) => {
-            let text = value.to_str().ok_or_else(|| wrong("it is not UTF-8 text"))?;
+            let text = value
+                .to_str()
+                .ok_or_else(|| wrong(&phrase!("it is not UTF-8 text", "它不是 UTF-8 文本")))?;
             filter(text)?.unwrap_or_else(|| EnvFilter::new(level))
         }
     };
@@ -79,7 +81,7 @@ fn filter(text: &str) -> Result<Option<EnvFilter>, Failure> {
         }
     }
     let parsed = EnvFilter::builder().parse(text);
-    parsed.map(Some).map_err(|error| wrong(&error.to_string()))
+    parsed.map(Some).map_err(|error| wrong(&Phrase::same(error.to_string())))
 }
 
 /// Returns the level that a word, alone or after `=`, resembles.
@@ -92,7 +94,7 @@ fn mistyped_level(word: &str) -> Option<&'static str> {
     LEVELS.into_iter().filter(|it| it.len() > 3).find(|it| strsim::osa_distance(it, &word) <= 2)
 }
 
-fn wrong(reason: &str) -> Failure {
+fn wrong(reason: &Phrase) -> Failure {
     Failure::usage(phrase!(
         "the log filter (from {name}) cannot be used: {reason}\n  example: {name}='info,qopen_http=debug'",
         "日志过滤器（来自 {name}）无法使用：{reason}\n  示例：{name}='info,qopen_http=debug'",

@@ -83,8 +83,10 @@ impl Settings {
             let value = self.values.get(spec.name)?;
             let Some(text) = in_file(spec, value) else {
                 let Spec { env, .. } = spec;
-                let why = format!(
-                    "a settings file cannot hold it; write the file without it, and set {env}"
+                let why = phrase!(
+                    "a settings file cannot hold it; write the file without it, and set {env}",
+                    "设置文件无法保存它；请写不含它的文件，并设置 {env}",
+                    env = env,
                 );
                 return Some(Err(wrong(spec, Some(&value.origin), &Plain::new(why))));
             };

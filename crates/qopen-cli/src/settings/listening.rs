@@ -17,7 +17,7 @@ use crate::lang::{Phrase, phrase};
 use crate::say::tell;
 use crate::serve::Host;
 use crate::values::address::resolve;
-use crate::values::{at_least_one, plain_path, time};
+use crate::values::{count, plain_path, time};
 
 impl Settings {
     /// Returns the keys of callbacks: the current pair, then the next one if one is set. A part of the next
@@ -49,7 +49,7 @@ impl Settings {
 
     pub(super) fn count(&self, spec: &'static Spec) -> Result<usize, Failure> {
         let text = self.required(spec)?.expose();
-        at_least_one(text).map_err(|reason| self.wrong(spec, &quoted(text, reason.into())))
+        count(text).map_err(|reason| self.wrong(spec, &quoted(text, reason)))
     }
 
     /// Returns the certificate of the callback listener, if it uses TLS itself.

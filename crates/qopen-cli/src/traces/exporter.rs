@@ -15,6 +15,7 @@ use tracing_subscriber::{Layer, Registry};
 
 use super::collector::Collector;
 use crate::exit::Failure;
+use crate::lang::phrase;
 
 /// Variables that name a collector. Without one, no span is kept.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
@@ -40,8 +41,10 @@ pub(super) fn layer() -> Result<Option<Box<dyn Layer<Registry> + Send + Sync>>, 
     // The library reads endpoint and headers itself. Its errors may repeat them, and they may be secret.
     let exporter = SpanExporter::builder().with_http().with_http_client(collector).build();
     let exporter = exporter.map_err(|_| {
-        Failure::usage(format!(
-            "{endpoint}: the settings of the collector cannot be used\n  example: {endpoint}=http://localhost:4318"
+        Failure::usage(phrase!(
+            "{endpoint}: the settings of the collector cannot be used\n  example: {endpoint}=http://localhost:4318",
+            "{endpoint}：收集器的设置无法使用\n  示例：{endpoint}=http://localhost:4318",
+            endpoint = endpoint,
         ))
     })?;
     let provider = SdkTracerProvider::builder()
@@ -88,7 +91,12 @@ fn timeout() -> Result<Duration, Failure> {
         return Ok(TIMEOUT);
     };
     let millis = text.parse().map_err(|_| {
-        Failure::usage(format!("{name}: {text:?} is not a number of milliseconds, such as 10000"))
+        Failure::usage(phrase!(
+            "{name}: {text} is not a number of milliseconds, such as 10000",
+            "{name}：{text} 不是毫秒数，例如 10000",
+            name = name,
+            text = format!("{text:?}"),
+        ))
     });
     millis.map(Duration::from_millis)
 }

@@ -3,13 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 
 use super::trim;
+use crate::exit::chained;
+use crate::lang::{Phrase, phrase};
 
 /// Resolves an address of the command line, with spaces around it or without.
 ///
 /// # Errors
 /// As [`resolve`].
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
-    resolve(trim(text))
+    resolve(trim(text)).map_err(Phrase::into_english)
 }
 
 /// Resolves an address. Host names are resolved only here, so the checked address is the bound one. The first
@@ -17,7 +19,7 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
 ///
 /// # Errors
 /// The text is not an address. The reason says what to write.
-pub(crate) fn resolve(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn resolve(text: &str) -> Result<SocketAddr, Phrase> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
@@ -25,11 +27,13 @@ pub(crate) fn resolve(text: &str) -> Result<SocketAddr, String> {
     if is_localhost(host) {
         return Ok((Ipv4Addr::LOCALHOST, port).into());
     }
-    let resolved = (host, port).to_socket_addrs();
-    resolved
-        .map_err(|error| format!("the host {host:?} cannot be resolved: {error}"))?
-        .next()
-        .ok_or_else(|| format!("the host {host:?} has no address"))
+    let shown = format!("{host:?}");
+    let resolved = (host, port).to_socket_addrs().map_err(|error| {
+        let what = phrase!("the host {it} cannot be resolved", "无法解析主机 {it}", it = shown);
+        chained(what, &error)
+    });
+    let none = || phrase!("the host {it} has no address", "主机 {it} 没有地址", it = shown);
+    resolved?.next().ok_or_else(none)
 }
 
 fn is_localhost(host: &str) -> bool {
@@ -37,52 +41,100 @@ fn is_localhost(host: &str) -> bool {
 }
 
 /// A host name and a port.
-fn split(text: &str) -> Result<(&str, u16), String> {
+fn split(text: &str) -> Result<(&str, u16), Phrase> {
+    let shown = format!("{text:?}");
     if text.contains("://") {
-        return Err(format!("{text:?} is a URL; write HOST:PORT, without a scheme"));
+        return Err(phrase!(
+            "{it} is a URL; write HOST:PORT, without a scheme",
+            "{it} 是 URL；请写 HOST:PORT，不带协议",
+            it = shown,
+        ));
     }
     if text.contains('/') {
-        return Err(format!("{text:?} has a path; write HOST:PORT"));
+        return Err(phrase!(
+            "{it} has a path; write HOST:PORT",
+            "{it} 含有路径；请写 HOST:PORT",
+            it = shown,
+        ));
     }
+    let no_brackets = |host: &str, port: &str| {
+        phrase!(
+            "{it} is an IPv6 address without brackets; write [{host}]:{port}",
+            "{it} 是没有方括号的 IPv6 地址；请写 [{host}]:{port}",
+            it = shown,
+            host = host,
+            port = port,
+        )
+    };
+    let no_port = |better: &str| {
+        phrase!(
+            "{it} has no port; write {better}:8080",
+            "{it} 没有端口；请写 {better}:8080",
+            it = shown,
+            better = better,
+        )
+    };
     if let Ok(address) = text.parse::<Ipv6Addr>() {
         let hint = text.rsplit_once(':').filter(|(host, _)| host.parse::<Ipv6Addr>().is_ok());
         return Err(match hint {
-            Some((host, port)) => {
-                format!("{text:?} is an IPv6 address without brackets; write [{host}]:{port}")
-            }
-            None => format!("{text:?} has no port; write [{address}]:8080"),
+            Some((host, port)) => no_brackets(host, port),
+            None => no_port(&format!("[{address}]")),
         });
     }
     let Some((host, port)) = text.rsplit_once(':') else {
         return Err(match text.parse::<u16>().is_ok() {
-            true => format!("{text:?} is a port without a host; {}", hosts(text)),
-            false => format!("{text:?} has no port; write {text}:8080"),
+            true => phrase!(
+                "{it} is a port without a host; {hosts}",
+                "{it} 是没有主机的端口；{hosts}",
+                it = shown,
+                hosts = hosts(text),
+            ),
+            false => no_port(text),
         });
     };
     if port.is_empty() {
-        return Err(format!("{text:?} has no port; write {host}:8080"));
+        return Err(no_port(host));
     }
-    let bad_port = || format!("the port {port:?} is not a whole number from 0 to 65535");
+    let bad_port = || {
+        phrase!(
+            "the port {port} is not a whole number from 0 to 65535",
+            "端口 {port} 不是 0 到 65535 的整数",
+            port = format!("{port:?}"),
+        )
+    };
     // `parse` takes a sign.
     let digits = port.bytes().all(|it| it.is_ascii_digit());
     let number =
         Some(port).filter(|_| digits).and_then(|it| it.parse().ok()).ok_or_else(bad_port)?;
     if host.is_empty() || host == "*" {
-        return Err(format!("{text:?} names no host; {}", hosts(port)));
+        return Err(phrase!(
+            "{it} names no host; {hosts}",
+            "{it} 没有指明主机；{hosts}",
+            it = shown,
+            hosts = hosts(port),
+        ));
     }
     if host.parse::<Ipv6Addr>().is_ok() {
-        return Err(format!("{text:?} is an IPv6 address without brackets; write [{host}]:{port}"));
+        return Err(no_brackets(host, port));
     }
     let plain = |it: u8| it.is_ascii_alphanumeric() || b"-._".contains(&it);
     let numeric = host.bytes().all(|it| it.is_ascii_digit() || it == b'.');
     if !host.bytes().all(plain) || numeric && host.parse::<IpAddr>().is_err() {
-        return Err(format!("{host:?} is neither an IP address nor a host name"));
+        return Err(phrase!(
+            "{host} is neither an IP address nor a host name",
+            "{host} 既不是 IP 地址，也不是主机名",
+            host = format!("{host:?}"),
+        ));
     }
     Ok((host, number))
 }
 
-fn hosts(port: &str) -> String {
-    format!("write 127.0.0.1:{port} for this machine only, or 0.0.0.0:{port} for every network")
+fn hosts(port: &str) -> Phrase {
+    phrase!(
+        "write 127.0.0.1:{port} for this machine only, or 0.0.0.0:{port} for every network",
+        "仅限本机请写 127.0.0.1:{port}，所有网络请写 0.0.0.0:{port}",
+        port = port,
+    )
 }
 
 #[cfg(test)]
@@ -122,7 +174,8 @@ mod tests {
             ("", "no port"),
         ] {
             let error = resolve(text).expect_err(text);
-            assert!(error.contains(hint), "{text}: {error}");
+            error.assert_chinese();
+            assert!(error.english().contains(hint), "{text}: {error:?}");
         }
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn time(text: &str) -> Result<Duration, Phrase> {
 
 /// Parses the duration of a flag.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    time(text).map_err(|why| why.english().to_owned())
+    time(text).map_err(Phrase::into_english)
 }
 
 /// A time as flags spell it.
@@ -72,11 +72,17 @@ pub(crate) fn lease(text: &str) -> Result<Duration, String> {
     }
 }
 
-pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
+/// Parses a whole number other than zero.
+pub(crate) fn count(text: &str) -> Result<usize, Phrase> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("expected a whole number, 1 or more".to_owned()),
+        Ok(0) | Err(_) => Err(phrase!("expected a whole number, 1 or more", "应为不小于 1 的整数")),
         Ok(n) => Ok(n),
     }
+}
+
+/// Parses the count of a flag.
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
+    count(text).map_err(Phrase::into_english)
 }
 
 /// Refuses the path of a callback URL that would need an escape somewhere.
