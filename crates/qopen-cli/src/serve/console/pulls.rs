@@ -51,15 +51,8 @@ const STATUSES: [(Status, &str, &Text); 6] = [
 ];
 
 fn tag(status: Status, visit: &Visit) -> Markup {
-    let (class, text) = match status {
-        Status::Open => ("tag wait", &states::OPEN),
-        Status::Complete => ("tag good", &states::COMPLETE),
-        Status::Held => ("tag bad", &states::HELD),
-        Status::Superseded => ("tag", &states::SUPERSEDED),
-        Status::Incomplete => ("tag bad", &states::INCOMPLETE),
-        Status::Failed => ("tag bad", &states::FAILED),
-    };
-    html! { span class=(class) { (visit.say(text)) } }
+    let known = STATUSES.iter().find(|it| it.0 == status);
+    status.tag(known.map_or("", |it| visit.say(it.2)))
 }
 
 async fn show(

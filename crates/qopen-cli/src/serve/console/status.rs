@@ -1,5 +1,6 @@
 //! The status of a pull.
 
+use maud::{Markup, html};
 use qopen::journal::{EndState, PullOutline, PullState};
 
 /// What a reader sees first about a pull.
@@ -32,5 +33,16 @@ impl Status {
             // A state of a later version is not complete.
             Some(_) => Self::Incomplete,
         }
+    }
+
+    /// The status as a colored word.
+    pub(super) fn tag(self, word: &str) -> Markup {
+        let class = match self {
+            Self::Open | Self::Held => "tag wait",
+            Self::Complete => "tag good",
+            Self::Superseded => "tag",
+            Self::Incomplete | Self::Failed => "tag bad",
+        };
+        html! { span class=(class) { (word) } }
     }
 }

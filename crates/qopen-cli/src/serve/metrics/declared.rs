@@ -197,6 +197,17 @@ pub(super) const ALL: &[Metric] = &[
         "Checks of the URL by a console."),
     counter("qopen_callbacks_proxy_protocol_total", |it| some(it.callbacks.proxy_protocol()),
         "Connections that begin with the PROXY protocol."),
+    counters("qopen_connections_unusable_total", "why", 3,
+        |it| {
+            let of = |why: &str, count| (why.to_owned(), number(count));
+            let listener = it.callbacks;
+            Some(vec![
+                of("http2", listener.http2()),
+                of("tls_without_certificate", listener.tls_without_certificate()),
+                of("failed_handshake", listener.failed_handshakes()),
+            ])
+        },
+        "Connections that speak HTTP/2, or that TLS or its absence ends."),
     counter("qopen_connections_accepted_total", |it| some(it.callbacks.accepted()),
         "Connections for callbacks."),
     counter("qopen_connections_refused_total", |it| some(it.callbacks.refused()),

@@ -50,15 +50,15 @@ impl PullView<'_> {
     }
 
     fn tag(&self) -> Markup {
-        let (class, text) = match self.status() {
-            Status::Open => ("tag wait", &texts::OPEN),
-            Status::Complete => ("tag good", &texts::COMPLETE),
-            Status::Held => ("tag wait", &texts::HELD),
-            Status::Superseded => ("tag", &texts::SUPERSEDED),
-            Status::Incomplete => ("tag bad", &texts::INCOMPLETE),
-            Status::Failed => ("tag bad", &texts::FAILED),
+        let text = match self.status() {
+            Status::Open => &texts::OPEN,
+            Status::Complete => &texts::COMPLETE,
+            Status::Held => &texts::HELD,
+            Status::Superseded => &texts::SUPERSEDED,
+            Status::Incomplete => &texts::INCOMPLETE,
+            Status::Failed => &texts::FAILED,
         };
-        html! { span class=(class) { (self.say(text)) } }
+        self.status().tag(self.say(text))
     }
 
     fn state_part(&self) -> Markup {
