@@ -87,8 +87,9 @@ pub(super) fn add(
         archive.add(&name, std::fs::read(&path)?);
     }
     let components = licences::components(root, &built.target)?;
+    let mit = std::fs::read_to_string(root.join("LICENSE-MIT"))?;
     archive.add("qopen.cdx.json", licences::bill(version, &built.target, &components));
-    archive.add("licences/crates.txt", licences::texts(&components)?);
+    archive.add("licences/crates.txt", licences::texts(&components, &mit)?);
     for (name, text) in of_toolchain(&built.musl) {
         archive.add(&format!("licences/{name}"), text);
     }

@@ -97,8 +97,12 @@ pub(crate) fn bill(version: &str, target: &str, components: &BTreeSet<Component>
     format!("{bill:#}\n")
 }
 
-/// Returns every licence text of the components once, with the crates to which it applies.
-pub(crate) fn texts(components: &BTreeSet<Component>) -> Result<String> {
+/// Returns every licence text of the components once, with the crates to which it applies. A crate under the MIT licence
+/// that has no file with a text gets the standard one, `mit`.
+///
+/// # Errors
+/// A crate has no text, and is not under the MIT licence.
+pub(crate) fn texts(components: &BTreeSet<Component>, mit: &str) -> Result<String> {
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut bare = Vec::new();
     for it in components {
@@ -116,8 +120,12 @@ pub(crate) fn texts(components: &BTreeSet<Component>) -> Result<String> {
             has_text = true;
         }
         if !has_text {
+            if !it.licence.split([' ', '/', '(', ')']).any(|word| word == "MIT") {
+                return Err(format!("{title} has no file with the text of its licence").into());
+            }
             let from = it.repository.as_deref().unwrap_or("crates.io");
             bare.push(format!("{title}: {from}"));
+            texts.entry(mit.trim_end().to_owned()).or_default().push(title);
         }
     }
     let mut by_crates: Vec<(Vec<String>, String)> =
@@ -126,7 +134,7 @@ pub(crate) fn texts(components: &BTreeSet<Component>) -> Result<String> {
     let line = "=".repeat(80);
     let mut all = "Licences of the crates that the binary contains. Each text follows the crates that have it.\n".to_owned();
     if !bare.is_empty() {
-        all.push_str("\nThese crates name their licence in their manifest, and have no file with its text:\n");
+        all.push_str("\nThese crates name the MIT licence in their manifest, and have no file with its text. The standard text is below:\n");
         bare.iter().for_each(|it| all.push_str(&format!("  {it}\n")));
     }
     for (crates, text) in by_crates {

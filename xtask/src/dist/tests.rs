@@ -99,11 +99,17 @@ fn each_licence_text_is_there_once_and_crates_without_one_are_named() {
         component("a", &[("license", "shared text\n"), ("third_party/NOTICE.txt", "notice")]),
         component("c", &[("README.md", "none")]),
     ]);
-    let all = texts(&components).unwrap();
+    let all = texts(&components, "standard text\n").unwrap();
     assert_eq!((all.matches("shared text").count(), all.matches("code").count()), (1, 0), "{all}");
     assert!(all.contains("a 1.0.0+x (MIT/Apache-2.0)\nb 1.0.0+x (MIT/Apache-2.0)\n==="), "{all}");
     assert!(all.contains("notice"));
     assert!(all.contains("  c 1.0.0+x (MIT/Apache-2.0): https://example.org/c\n"), "{all}");
+    let line = "=".repeat(80);
+    let standard = format!("{line}\nc 1.0.0+x (MIT/Apache-2.0)\n{line}\n\nstandard text\n");
+    assert!(all.contains(&standard), "{all}");
+    let other = Component { licence: "BSD-3-Clause".to_owned(), ..component("d", &[]) };
+    let error = texts(&BTreeSet::from([other]), "standard text").unwrap_err().to_string();
+    assert!(error.starts_with("d 1.0.0+x (BSD-3-Clause) has no file"), "{error}");
 
     let bill: serde_json::Value = serde_json::from_str(&bill("0.1.0", "t", &components)).unwrap();
     assert_eq!(bill["components"][1]["purl"], "pkg:cargo/b@1.0.0%2Bx");
