@@ -1,6 +1,6 @@
 //! What counts for and against a pull that another system requested, when this process takes it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,29 +29,37 @@ pub(crate) struct Adoption {
 struct Nameless {
     /// Every item counts as one that came then: the process does not know better.
     unknown: Instant,
-    /// Later items, by the time at which each came.
-    items: VecDeque<(Instant, Digest)>,
+    /// The time at which each item came, or was seen first: another process may have put it into quarantine.
+    items: BTreeMap<Digest, Instant>,
+    /// How many items may be remembered before the next look.
+    room: usize,
 }
 
-/// Items whose time is remembered, at most.
+/// Items that are remembered between two looks, at most.
 const REMEMBERED: usize = 1 << 16;
 
 impl Nameless {
-    fn add(&mut self, item: Digest) {
-        if self.items.len() == REMEMBERED {
-            self.items.clear();
-            self.unknown = Instant::now();
-        }
-        self.items.push_back((Instant::now(), item));
+    fn new() -> Self {
+        Self { unknown: Instant::now(), items: BTreeMap::new(), room: REMEMBERED }
     }
 
-    /// The items that came within this time; `None` if any item may have.
-    fn within(&mut self, time: Duration) -> Option<BTreeSet<Digest>> {
-        while self.items.front().is_some_and(|(at, _)| at.elapsed() >= time) {
-            self.items.pop_front();
+    fn add(&mut self, item: Digest) {
+        if self.room == 0 {
+            *self = Self::new();
         }
-        let is_known = self.unknown.elapsed() >= time;
-        is_known.then(|| self.items.iter().map(|(_, item)| *item).collect())
+        self.room -= 1;
+        self.items.insert(item, Instant::now());
+    }
+
+    /// Learns what is in quarantine. Returns the items that came within this time.
+    fn look(&mut self, there: impl Iterator<Item = Digest>, time: Duration) -> BTreeSet<Digest> {
+        let now = Instant::now();
+        let seen = |item| (item, self.items.get(&item).copied().unwrap_or(now));
+        self.items = there.map(seen).collect();
+        self.room = REMEMBERED;
+        let is_unknown = self.unknown.elapsed() < time;
+        let recent = self.items.iter().filter(|(_, at)| is_unknown || at.elapsed() < time);
+        recent.map(|(item, _)| *item).collect()
     }
 }
 
@@ -68,8 +76,16 @@ enum Found {
 impl Adoption {
     /// Begins now.
     pub(crate) fn new(timing: Timing) -> Self {
-        let nameless = Nameless { unknown: Instant::now(), items: VecDeque::new() };
-        Self { timing, nameless: Arc::new(Mutex::new(nameless)), failed: Arc::default() }
+        let nameless = Arc::new(Mutex::new(Nameless::new()));
+        Self { timing, nameless, failed: Arc::default() }
+    }
+
+    /// Learns what is in quarantine now. Without it, the first adoption takes old items for new ones.
+    pub(crate) async fn look(self, journal: Arc<dyn Journal>) {
+        let looked = self.begin().await.look_with(&*journal, |_, _| None::<()>).await;
+        if let Err(error) = looked {
+            tracing::debug!(%error, "the quarantine was not read at the start");
+        }
     }
 
     /// The assembler's options for an adopted pull.
@@ -139,19 +155,26 @@ impl Adopting<'_> {
         journal: &dyn Journal,
         pull: &PullId,
     ) -> Result<Vec<(Found, Quarantined)>, JournalError> {
-        let items = journal.quarantined(None).await?;
-        if items.is_empty() {
-            return Ok(Vec::new());
-        }
-        let recent = self.adoption.nameless().within(self.adoption.timing.deadline);
         let pull = pull.clone();
+        self.look_with(journal, move |item, is_recent| found(item, &pull, is_recent)).await
+    }
+
+    /// Looks at each item in quarantine, and whether it came lately without an owner.
+    async fn look_with<T: Send + 'static>(
+        &self,
+        journal: &dyn Journal,
+        look: impl Fn(&Quarantined, bool) -> Option<T> + Send + 'static,
+    ) -> Result<Vec<(T, Quarantined)>, JournalError> {
+        let items = journal.quarantined(None).await?;
+        let adoption = self.adoption.clone();
         let look = move || {
-            let is_recent = |it: &Quarantined| {
-                recent.as_ref().is_none_or(|recent| recent.contains(&it.digest()))
-            };
-            let found =
-                items.into_iter().filter_map(|it| Some((found(&it, &pull, &is_recent)?, it)));
-            found.collect()
+            let digest = |it: &Quarantined| it.pull.is_none().then(|| it.digest());
+            let digests: Vec<Option<Digest>> = items.iter().map(digest).collect();
+            let there = digests.iter().copied().flatten();
+            let recent = adoption.nameless().look(there, adoption.timing.deadline);
+            let is_recent = digests.iter().map(|it| it.is_some_and(|it| recent.contains(&it)));
+            let each = items.into_iter().zip(is_recent);
+            each.filter_map(|(item, recent)| Some((look(&item, recent)?, item))).collect()
         };
         // There may be many, and each is read. It ends early only when the runtime does.
         let found = tokio::task::spawn_blocking(look).await;
@@ -159,13 +182,10 @@ impl Adopting<'_> {
     }
 }
 
-fn found(
-    item: &Quarantined,
-    pull: &PullId,
-    is_recent: &impl Fn(&Quarantined) -> bool,
-) -> Option<Found> {
+/// What an item is to a pull. `is_recent`: it came lately without an owner.
+fn found(item: &Quarantined, pull: &PullId, is_recent: bool) -> Option<Found> {
     if item.layer == Layer::Lost {
-        return is_recent(item).then_some(Found::Lost);
+        return is_recent.then_some(Found::Lost);
     }
     let is_of_pull = item.pull.as_ref() == Some(pull);
     match classify(item.payload.as_bytes()) {
@@ -179,19 +199,13 @@ fn found(
 }
 
 /// Whether an item may be a page of a pull: it has its name, or came lately without an owner.
-fn may_be_of(
-    it: &Unreadable,
-    item: &Quarantined,
-    pull: &PullId,
-    is_recent: &impl Fn(&Quarantined) -> bool,
-) -> bool {
+fn may_be_of(it: &Unreadable, item: &Quarantined, pull: &PullId, is_recent: bool) -> bool {
     let (names, damaged) = (it.names(), it.is_damaged());
     match names.pull() {
         Some(named) if !damaged => named == *pull,
         _ => {
             let against = counts_against(item.payload.as_bytes(), names, damaged, [pull]);
-            let is_nameless = item.pull.is_none() && !against.pulls.is_empty();
-            against.by_mark || is_nameless && is_recent(item)
+            against.by_mark || is_recent && !against.pulls.is_empty()
         }
     }
 }
@@ -201,19 +215,43 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
+    async fn an_item_is_as_old_as_its_first_look_unless_it_came_here() {
+        let minute = Duration::from_secs(60);
+        let mut nameless = Nameless::new();
+        let items = |numbers: &[usize]| -> Vec<Digest> {
+            numbers.iter().map(|it| Digest::of(&it.to_be_bytes())).collect()
+        };
+        let mut look = |there: &[usize], here: &[usize]| {
+            items(here).into_iter().for_each(|item| nameless.add(item));
+            let recent = nameless.look(items(there).into_iter(), minute);
+            there.iter().copied().filter(|it| recent.contains(&items(&[*it])[0])).collect()
+        };
+        let mut looked = |there, here| -> Vec<usize> { look(there, here) };
+        assert_eq!(looked(&[0, 1], &[]), [0, 1], "their age is unknown");
+        tokio::time::advance(minute).await;
+        assert_eq!(looked(&[0, 1, 2], &[1]), [1, 2], "1 came again, 2 to another process");
+        tokio::time::advance(minute / 2).await;
+        assert_eq!(looked(&[0, 1, 2, 3], &[3]), [1, 2, 3]);
+        tokio::time::advance(minute / 2).await;
+        assert_eq!(looked(&[0, 1, 2, 3], &[]), [3]);
+        assert_eq!(looked(&[0, 3], &[]), [3]);
+        assert_eq!(looked(&[0, 1, 3], &[]), [1, 3], "1 was released, and came again");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn more_items_than_are_remembered_make_every_item_recent() {
         let minute = Duration::from_secs(60);
-        let mut nameless = Nameless { unknown: Instant::now(), items: VecDeque::new() };
+        let mut nameless = Nameless::new();
         let item = |number: usize| Digest::of(&number.to_be_bytes());
-        assert_eq!(nameless.within(minute), None, "the age of earlier items is unknown");
+        let old = || std::iter::once(item(REMEMBERED));
+        assert_eq!(nameless.look(old(), minute), old().collect());
         tokio::time::advance(minute).await;
-        nameless.add(item(0));
-        assert_eq!(nameless.within(minute), Some([item(0)].into()));
-        tokio::time::advance(minute).await;
-        assert_eq!(nameless.within(minute), Some(BTreeSet::new()));
+        (0..REMEMBERED).for_each(|number| nameless.add(item(number)));
+        assert_eq!(nameless.look(old(), minute), BTreeSet::new());
         (0..=REMEMBERED).for_each(|number| nameless.add(item(number)));
-        assert_eq!((nameless.items.len(), nameless.within(minute)), (1, None));
+        assert_eq!(nameless.items.len(), 1);
+        assert_eq!(nameless.look(old(), minute), old().collect());
         tokio::time::advance(minute).await;
-        assert_eq!(nameless.within(minute), Some(BTreeSet::new()));
+        assert_eq!(nameless.look(old(), minute), BTreeSet::new());
     }
 }

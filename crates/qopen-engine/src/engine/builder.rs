@@ -111,6 +111,9 @@ impl EngineBuilder {
             stats.clone(),
         ));
         let adoption = Adoption::new(self.timing);
+        if self.external.adopt || self.external.keep {
+            runtime.spawn(adoption.clone().look(Arc::clone(&journal)));
+        }
         let intake = Intake::new(
             Arc::clone(&journal),
             driver.facts(),

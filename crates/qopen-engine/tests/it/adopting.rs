@@ -307,6 +307,32 @@ async fn e2_an_item_without_a_name_of_an_earlier_process_counts_too() {
     assert!(outcome.status.is_complete(), "{}", outcome.status);
 }
 
+/// Of processes that share a journal, one has a page that no key opens, and the other one has the last page.
+#[tokio::test(start_paused = true)]
+async fn e2_an_item_without_a_name_of_another_process_counts_from_its_first_look() {
+    let journal = Arc::new(MemoryJournal::default());
+    let another = engine_on(&journal);
+    let undecrypted = async |content: &str| {
+        let content = Payload::new(content);
+        another.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
+    };
+    undecrypted("of long ago").await;
+    let engine = adopting(&journal);
+    let adopted = async |mark: &str| {
+        engine.accept(incoming(page_of(mark, 2, false))).await.unwrap();
+        engine.adopted().await.unwrap().outcome().await.unwrap().status
+    };
+    tokio::time::sleep(timing().deadline).await;
+    let status = adopted("first").await;
+    assert!(status.is_complete(), "{status}");
+    undecrypted("of now").await;
+    let status = adopted("second").await;
+    assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
+    tokio::time::sleep(timing().deadline).await;
+    let status = adopted("third").await;
+    assert!(status.is_complete(), "{status}");
+}
+
 /// Each look has the whole quarantine in memory.
 #[tokio::test(start_paused = true)]
 async fn the_quarantine_is_read_for_one_adoption_after_another() {
