@@ -18,19 +18,19 @@ use crate::whose::{counts_against, doubt_of};
 #[derive(Clone, Debug)]
 pub(crate) struct Adoption {
     timing: Timing,
-    nameless: Arc<Mutex<Nameless>>,
+    items: Arc<Mutex<Items>>,
     /// Written while a pull is adopted, and read while an unreadable payload finds its pulls: each sees what the other
     /// one has done. Has the pulls of which the journal may have something because an adoption failed here.
     failed: Arc<RwLock<BTreeSet<PullId>>>,
 }
 
-/// Items that no pull owns.
+/// Items in quarantine, by their time.
 #[derive(Debug)]
-struct Nameless {
+struct Items {
     /// Every item counts as one that came then: the process does not know better.
     unknown: Instant,
     /// The time at which each item came, or was seen first: another process may have put it into quarantine.
-    items: BTreeMap<Digest, Instant>,
+    came: BTreeMap<Digest, Instant>,
     /// How many items may be remembered before the next look.
     room: usize,
 }
@@ -38,9 +38,9 @@ struct Nameless {
 /// Items that are remembered between two looks, at most.
 const REMEMBERED: usize = 1 << 16;
 
-impl Nameless {
+impl Items {
     fn new() -> Self {
-        Self { unknown: Instant::now(), items: BTreeMap::new(), room: REMEMBERED }
+        Self { unknown: Instant::now(), came: BTreeMap::new(), room: REMEMBERED }
     }
 
     fn add(&mut self, item: Digest) {
@@ -48,17 +48,17 @@ impl Nameless {
             *self = Self::new();
         }
         self.room -= 1;
-        self.items.insert(item, Instant::now());
+        self.came.insert(item, Instant::now());
     }
 
     /// Learns what is in quarantine. Returns the items that came within this time.
     fn look(&mut self, there: impl Iterator<Item = Digest>, time: Duration) -> BTreeSet<Digest> {
         let now = Instant::now();
-        let seen = |item| (item, self.items.get(&item).copied().unwrap_or(now));
-        self.items = there.map(seen).collect();
+        let seen = |item| (item, self.came.get(&item).copied().unwrap_or(now));
+        self.came = there.map(seen).collect();
         self.room = REMEMBERED;
         let is_unknown = self.unknown.elapsed() < time;
-        let recent = self.items.iter().filter(|(_, at)| is_unknown || at.elapsed() < time);
+        let recent = self.came.iter().filter(|(_, at)| is_unknown || at.elapsed() < time);
         recent.map(|(item, _)| *item).collect()
     }
 }
@@ -76,8 +76,7 @@ enum Found {
 impl Adoption {
     /// Begins now.
     pub(crate) fn new(timing: Timing) -> Self {
-        let nameless = Arc::new(Mutex::new(Nameless::new()));
-        Self { timing, nameless, failed: Arc::default() }
+        Self { timing, items: Arc::new(Mutex::new(Items::new())), failed: Arc::default() }
     }
 
     /// Learns what is in quarantine now. Without it, the first adoption takes old items for new ones.
@@ -103,14 +102,14 @@ impl Adoption {
         self.failed.read().await
     }
 
-    /// Remembers an unreadable item that no pull owns.
+    /// Remembers when an unreadable item came.
     pub(crate) fn remember(&self, item: Digest) {
-        self.nameless().add(item);
+        self.items().add(item);
     }
 
     /// Held for an operation on the items, never across an await.
-    fn nameless(&self) -> MutexGuard<'_, Nameless> {
-        self.nameless.lock().unwrap_or_else(PoisonError::into_inner)
+    fn items(&self) -> MutexGuard<'_, Items> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -159,7 +158,7 @@ impl Adopting<'_> {
         self.look_with(journal, move |item, is_recent| found(item, &pull, is_recent)).await
     }
 
-    /// Looks at each item in quarantine, and whether it came lately without an owner.
+    /// Looks at each item in quarantine, and whether it came lately.
     async fn look_with<T: Send + 'static>(
         &self,
         journal: &dyn Journal,
@@ -168,11 +167,10 @@ impl Adopting<'_> {
         let items = journal.quarantined(None).await?;
         let adoption = self.adoption.clone();
         let look = move || {
-            let digest = |it: &Quarantined| it.pull.is_none().then(|| it.digest());
-            let digests: Vec<Option<Digest>> = items.iter().map(digest).collect();
-            let there = digests.iter().copied().flatten();
-            let recent = adoption.nameless().look(there, adoption.timing.deadline);
-            let is_recent = digests.iter().map(|it| it.is_some_and(|it| recent.contains(&it)));
+            let digests: Vec<Digest> = items.iter().map(Quarantined::digest).collect();
+            let there = digests.iter().copied();
+            let recent = adoption.items().look(there, adoption.timing.deadline);
+            let is_recent = digests.iter().map(|it| recent.contains(it));
             let each = items.into_iter().zip(is_recent);
             each.filter_map(|(item, recent)| Some((look(&item, recent)?, item))).collect()
         };
@@ -182,7 +180,7 @@ impl Adopting<'_> {
     }
 }
 
-/// What an item is to a pull. `is_recent`: it came lately without an owner.
+/// What an item is to a pull. `is_recent`: it came lately.
 fn found(item: &Quarantined, pull: &PullId, is_recent: bool) -> Option<Found> {
     if item.layer == Layer::Lost {
         return is_recent.then_some(Found::Lost);
@@ -192,19 +190,20 @@ fn found(item: &Quarantined, pull: &PullId, is_recent: bool) -> Option<Found> {
         Classified::Page(page) => (page.pull == *pull).then_some(Found::Page),
         // An item of the pull counts against it already.
         Classified::Unreadable(it) if !is_of_pull => {
-            may_be_of(&it, item, pull, is_recent).then_some(Found::Unreadable)
+            may_be_of(&it, item.payload.as_bytes(), pull, is_recent).then_some(Found::Unreadable)
         }
         _ => None,
     }
 }
 
-/// Whether an item may be a page of a pull: it has its name, or came lately without an owner.
-fn may_be_of(it: &Unreadable, item: &Quarantined, pull: &PullId, is_recent: bool) -> bool {
+/// Whether an item may be a page of a pull: it has its name, or came lately without any. That it was put down to another
+/// pull, the only one that was open, does not matter.
+fn may_be_of(it: &Unreadable, payload: &[u8], pull: &PullId, is_recent: bool) -> bool {
     let (names, damaged) = (it.names(), it.is_damaged());
     match names.pull() {
         Some(named) if !damaged => named == *pull,
         _ => {
-            let against = counts_against(item.payload.as_bytes(), names, damaged, [pull]);
+            let against = counts_against(payload, names, damaged, [pull]);
             against.by_mark || is_recent && !against.pulls.is_empty()
         }
     }
@@ -217,14 +216,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_item_is_as_old_as_its_first_look_unless_it_came_here() {
         let minute = Duration::from_secs(60);
-        let mut nameless = Nameless::new();
-        let items = |numbers: &[usize]| -> Vec<Digest> {
+        let mut items = Items::new();
+        let digests = |numbers: &[usize]| -> Vec<Digest> {
             numbers.iter().map(|it| Digest::of(&it.to_be_bytes())).collect()
         };
         let mut look = |there: &[usize], here: &[usize]| {
-            items(here).into_iter().for_each(|item| nameless.add(item));
-            let recent = nameless.look(items(there).into_iter(), minute);
-            there.iter().copied().filter(|it| recent.contains(&items(&[*it])[0])).collect()
+            digests(here).into_iter().for_each(|item| items.add(item));
+            let recent = items.look(digests(there).into_iter(), minute);
+            there.iter().copied().filter(|it| recent.contains(&digests(&[*it])[0])).collect()
         };
         let mut looked = |there, here| -> Vec<usize> { look(there, here) };
         assert_eq!(looked(&[0, 1], &[]), [0, 1], "their age is unknown");
@@ -241,17 +240,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn more_items_than_are_remembered_make_every_item_recent() {
         let minute = Duration::from_secs(60);
-        let mut nameless = Nameless::new();
+        let mut items = Items::new();
         let item = |number: usize| Digest::of(&number.to_be_bytes());
         let old = || std::iter::once(item(REMEMBERED));
-        assert_eq!(nameless.look(old(), minute), old().collect());
+        assert_eq!(items.look(old(), minute), old().collect());
         tokio::time::advance(minute).await;
-        (0..REMEMBERED).for_each(|number| nameless.add(item(number)));
-        assert_eq!(nameless.look(old(), minute), BTreeSet::new());
-        (0..=REMEMBERED).for_each(|number| nameless.add(item(number)));
-        assert_eq!(nameless.items.len(), 1);
-        assert_eq!(nameless.look(old(), minute), old().collect());
+        (0..REMEMBERED).for_each(|number| items.add(item(number)));
+        assert_eq!(items.look(old(), minute), BTreeSet::new());
+        (0..=REMEMBERED).for_each(|number| items.add(item(number)));
+        assert_eq!(items.came.len(), 1);
+        assert_eq!(items.look(old(), minute), old().collect());
         tokio::time::advance(minute).await;
-        assert_eq!(nameless.look(old(), minute), BTreeSet::new());
+        assert_eq!(items.look(old(), minute), BTreeSet::new());
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::outage::OutageLog;
+use super::unreadable::ids_of;
 use crate::accepted::{Accepted, Incoming, NotKept};
 use crate::adoption::Adoption;
 use crate::counts::EngineStats;
@@ -99,11 +100,15 @@ impl Intake {
         apart(async move {
             // Its pull cannot be read.
             let _paused = intake.adoption.pause().await;
-            let kept = match intake.open_pulls().await {
-                Ok(open) => intake.quarantine(arrived, open, Layer::Content, reason, content).await,
-                Err(error) => Err(error),
+            let kept = async {
+                let open = intake.open_pulls().await?;
+                let (ids, item) = (ids_of(&open), content.clone());
+                let kept =
+                    intake.quarantine(arrived, open, Layer::Content, reason, content).await?;
+                intake.count_against_newer(&ids, None, &item).await?;
+                Ok(kept)
             };
-            intake.log_outage(kept)
+            intake.log_outage(kept.await)
         })
         .await
     }

@@ -2,14 +2,14 @@
 
 use qopen_assembler::PageDigest;
 use qopen_journal::{Layer, Note, Payload, PullId, PullState, Quarantined};
-use qopen_types::EventType;
+use qopen_types::{Digest, EventType};
 use tokio::time::Instant;
 
 use super::state::Intake;
 use crate::accepted::{Accepted, NotKept};
 use crate::classify::{Unreadable, with_a_mark};
 use crate::fact::Fact;
-use crate::whose::{Against, counts_against, doubt_of};
+use crate::whose::{Against, Names, counts_against, doubt_of};
 
 impl Intake {
     /// Takes another event by its declaration, unless it names an open pull in the place of a
@@ -66,12 +66,16 @@ impl Intake {
         if unreadable.says_other(payload.as_bytes()) && !by_mark && known.is_none() {
             return Ok(Accepted::Other(unreadable.event_type));
         }
+        let (is_named, were_open) = (known.is_some(), ids_of(&open));
         let mut against = of_these(open, &pulls);
         against.extend(known);
-        let Unreadable { layer, reason, .. } = unreadable;
-        let kept = self.quarantine(arrived, against, layer, reason, payload).await;
+        let (layer, reason) = (unreadable.layer, unreadable.reason.clone());
+        let kept = self.quarantine(arrived, against, layer, reason, payload.clone()).await?;
+        if !is_named {
+            self.count_against_newer(&were_open, Some(&unreadable), &payload).await?;
+        }
         drop(paused);
-        kept
+        Ok(kept)
     }
 
     /// Keeps an unreadable payload, byte for byte, and counts it against these pulls.
@@ -93,7 +97,7 @@ impl Intake {
             self.tell(arrived, Fact::Owed(state.pull.clone(), PageDigest::from(digest))).await?;
         }
         let (nameless, reason) = (item.pull.is_none(), item.reason.clone());
-        if nameless && layer != Layer::Pull {
+        if layer != Layer::Pull {
             // First: a pull may be adopted as soon as the item is there.
             self.adoption.remember(digest);
         }
@@ -106,27 +110,67 @@ impl Intake {
             "a verified callback could not be read; it is in quarantine"
         );
         for state in &against {
-            let mut stands = digest;
-            if nameless {
-                let doubts = state.doubts();
-                stands = doubt_of(digest, doubts.len());
-                if !doubts.contains(&stands) {
-                    let note = Note::Doubted { item: stands, lost: false };
-                    let noted = self.journal.note(&state.pull, note).await;
-                    noted.map_err(NotKept::Journal)?;
-                }
-            }
-            if self.is_ours(&state.pull) {
-                // The item was owed, whatever stands for it from now on.
-                let another = (stands != digest).then_some(stands);
-                for digest in std::iter::once(digest).chain(another) {
-                    let fact = Fact::Unreadable(state.pull.clone(), PageDigest::from(digest));
-                    self.tell(Instant::now(), fact).await?;
-                }
-            }
+            let stands = if nameless { self.doubt(state, digest).await? } else { digest };
+            self.tell_unreadable(&state.pull, digest, stands).await?;
         }
         Ok(Accepted::Quarantined)
     }
+
+    /// Counts an item in quarantine against external pulls of which another process has kept the first page since `open`
+    /// was read. A later one is looked for in quarantine.
+    pub(super) async fn count_against_newer(
+        &self,
+        open: &[PullId],
+        unreadable: Option<&Unreadable>,
+        item: &Payload,
+    ) -> Result<(), NotKept> {
+        let now_open = self.open_pulls().await?;
+        let ids = now_open.iter().map(|it| &it.pull);
+        let (names, damaged) = match unreadable {
+            Some(it) => (it.names(), it.is_damaged()),
+            None => (Names { robot_id: None, mark_id: None }, false),
+        };
+        let against = counts_against(item.as_bytes(), names, damaged, ids).pulls;
+        let is_newer = |it: &PullState| it.started().is_none() && !open.contains(&it.pull);
+        let digest = Digest::of(item.as_bytes());
+        for state in of_these(now_open, &against).iter().filter(|it| is_newer(it)) {
+            let stands = self.doubt(state, digest).await?;
+            self.tell_unreadable(&state.pull, digest, stands).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes an item against a pull that does not own it. Returns what stands for the item there.
+    async fn doubt(&self, state: &PullState, item: Digest) -> Result<Digest, NotKept> {
+        let doubts = state.doubts();
+        let stands = doubt_of(item, doubts.len());
+        if !doubts.contains(&stands) {
+            let note = Note::Doubted { item: stands, lost: false };
+            self.journal.note(&state.pull, note).await.map_err(NotKept::Journal)?;
+        }
+        Ok(stands)
+    }
+
+    async fn tell_unreadable(
+        &self,
+        pull: &PullId,
+        item: Digest,
+        stands: Digest,
+    ) -> Result<(), NotKept> {
+        if self.is_ours(pull) {
+            // The item was owed, whatever stands for it from now on.
+            let another = (stands != item).then_some(stands);
+            for digest in std::iter::once(item).chain(another) {
+                let fact = Fact::Unreadable(pull.clone(), PageDigest::from(digest));
+                self.tell(Instant::now(), fact).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn ids_of(pulls: &[PullState]) -> Vec<PullId> {
+    pulls.iter().map(|it| it.pull.clone()).collect()
 }
 
 pub(super) fn of_these(open: Vec<PullState>, ids: &[PullId]) -> Vec<PullState> {

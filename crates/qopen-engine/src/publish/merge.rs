@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use qopen_assembler::{ContentDigest, Fold, PageDigest, PullKey};
-use qopen_journal::{Note, PageRecord, PullId, PullState};
+use qopen_journal::{Note, PageRecord, PullId, PullState, Quarantined};
 use qopen_sink::{ListInfo, ListWriter, Moved, Quarantine, Record, SinkError, Sorted};
 use qopen_types::{Account, AccountId, Digest, Item, Json, Readings};
 use tokio::runtime::Handle;
@@ -273,7 +273,8 @@ impl Publication<'_> {
         if !doubts.is_empty() {
             let all = self.runtime.block_on(journal.quarantined(None));
             let doubted = all.map_err(PublishError::Journal)?.into_iter();
-            items.extend(doubted.filter(|it| it.pull.is_none() && doubts.contains(&it.digest())));
+            let is_own = |it: &Quarantined| it.pull.as_ref() == Some(&self.list.id);
+            items.extend(doubted.filter(|it| !is_own(it) && doubts.contains(&it.digest())));
         }
         for item in items {
             self.set_aside(item.layer.as_str(), &item.reason, item.payload.as_bytes())?;

@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::join_all;
 use qopen_assembler::Failure;
 use qopen_engine::{Accepted, Engine, NotKept, Status};
 use qopen_journal::{
-    DiskJournal, Journal, Layer, MemoryJournal, Note, Payload, PullId, Quarantined,
-    doubt_unfinished_pulls,
+    DiskJournal, Journal, Layer, MemoryJournal, Note, Payload, Quarantined, doubt_unfinished_pulls,
 };
 
 use crate::storage::{Mode, Storage};
@@ -17,7 +15,7 @@ use crate::support::{
     builder, engine_on, id, in_time, incoming, page, page_of, still, timing, unreadable_page,
 };
 
-fn adopting(journal: &Arc<impl Journal + 'static>) -> Engine {
+pub(crate) fn adopting(journal: &Arc<impl Journal + 'static>) -> Engine {
     builder().journal(Arc::clone(journal) as _).adopt(true).build().unwrap()
 }
 
@@ -237,162 +235,4 @@ async fn e2_a_page_that_gets_into_quarantine_during_an_adoption_is_in_the_list()
         assert!(outcome.status.is_complete(), "{}", outcome.status);
         assert_eq!(outcome.progress.figures.accounts, 2);
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn e2_an_unreadable_page_counts_against_the_pull_that_is_adopted_later() {
-    let cut = page_of("mark", 1, true);
-    let cut = cut[..cut.len() - 12].to_owned();
-    let of_another = unreadable_page().replace("\"robot\"", "\"another\"");
-    for (first, counts) in [(unreadable_page(), true), (cut, true), (of_another, false)] {
-        let journal = Arc::new(MemoryJournal::default());
-        engine_on(&journal).accept(incoming(first.clone())).await.unwrap();
-        let engine = adopting(&journal);
-        engine.accept(page(2, false)).await.unwrap();
-        let outcome = engine.adopted().await.unwrap().outcome().await.unwrap();
-        let status = &outcome.status;
-        match counts {
-            true => {
-                let is_unreadable = matches!(status, Status::Incomplete(Failure::UnreadablePages));
-                assert!(is_unreadable, "{first}: {status}");
-            }
-            false => assert!(status.is_complete(), "{first}: {status}"),
-        }
-    }
-}
-
-/// Of a content that no key opens.
-#[tokio::test(start_paused = true)]
-async fn e2_an_item_without_a_name_counts_against_the_pull_that_is_adopted_soon() {
-    for (soon, worker) in [(true, false), (true, true), (false, false), (false, true)] {
-        let engine = builder().adopt(!worker).keep_external_pages(worker).build().unwrap();
-        let content = Payload::new("a content");
-        engine.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
-        if !soon {
-            tokio::time::sleep(timing().deadline).await;
-        }
-        engine.accept(page(2, false)).await.unwrap();
-        let pull = match worker {
-            true => engine.resume(&id()).await.unwrap(),
-            false => engine.adopted().await.unwrap(),
-        };
-        let outcome = pull.outcome().await.unwrap();
-        let status = &outcome.status;
-        match soon {
-            true => {
-                let is_unreadable = matches!(status, Status::Incomplete(Failure::UnreadablePages));
-                assert!(is_unreadable, "{worker}: {status}");
-            }
-            false => assert!(status.is_complete(), "{worker}: {status}"),
-        }
-    }
-}
-
-/// A later process does not know when an item came.
-#[tokio::test(start_paused = true)]
-async fn e2_an_item_without_a_name_of_an_earlier_process_counts_too() {
-    let journal = Arc::new(MemoryJournal::default());
-    let engine = engine_on(&journal);
-    let content = Payload::new("a content");
-    engine.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
-    drop(engine);
-    let engine = adopting(&journal);
-    engine.accept(page(2, false)).await.unwrap();
-    let outcome = engine.adopted().await.unwrap().outcome().await.unwrap();
-    let status = &outcome.status;
-    assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
-    tokio::time::sleep(timing().deadline).await;
-    engine.accept(incoming(page_of("later", 2, false))).await.unwrap();
-    let outcome = engine.adopted().await.unwrap().outcome().await.unwrap();
-    assert!(outcome.status.is_complete(), "{}", outcome.status);
-}
-
-/// Of processes that share a journal, one has a page that no key opens, and the other one has the last page.
-#[tokio::test(start_paused = true)]
-async fn e2_an_item_without_a_name_of_another_process_counts_from_its_first_look() {
-    let journal = Arc::new(MemoryJournal::default());
-    let another = engine_on(&journal);
-    let undecrypted = async |content: &str| {
-        let content = Payload::new(content);
-        another.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
-    };
-    undecrypted("of long ago").await;
-    let engine = adopting(&journal);
-    let adopted = async |mark: &str| {
-        engine.accept(incoming(page_of(mark, 2, false))).await.unwrap();
-        engine.adopted().await.unwrap().outcome().await.unwrap().status
-    };
-    tokio::time::sleep(timing().deadline).await;
-    let status = adopted("first").await;
-    assert!(status.is_complete(), "{status}");
-    undecrypted("of now").await;
-    let status = adopted("second").await;
-    assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
-    tokio::time::sleep(timing().deadline).await;
-    let status = adopted("third").await;
-    assert!(status.is_complete(), "{status}");
-}
-
-/// Each look has the whole quarantine in memory.
-#[tokio::test(start_paused = true)]
-async fn the_quarantine_is_read_for_one_adoption_after_another() {
-    let storage = Storage::new();
-    let engine = builder().journal(Arc::clone(&storage) as _).keep_external_pages(true);
-    let engine = engine.build().unwrap();
-    engine_on(&storage).accept(page(1, true)).await.unwrap();
-    let marks = ["a", "b", "c"];
-    for mark in marks {
-        engine.accept(incoming(page_of(mark, 2, false))).await.unwrap();
-    }
-    let ids = marks.map(|mark| PullId { mark_id: mark.parse().unwrap(), ..id() });
-    let pulls = join_all(ids.iter().map(|id| engine.resume(id))).await;
-    for pull in pulls {
-        let outcome = pull.unwrap().outcome().await.unwrap();
-        assert!(outcome.status.is_complete(), "{}", outcome.status);
-    }
-    assert_eq!(storage.most_looks(), 1);
-}
-
-/// The item is on its way to the journal when the pull is adopted.
-#[tokio::test(start_paused = true)]
-async fn e2_an_item_that_gets_into_quarantine_during_an_adoption_counts() {
-    for worker in [false, true] {
-        let storage = Storage::new();
-        let engine = builder().journal(Arc::clone(&storage) as _);
-        let engine = engine.adopt(!worker).keep_external_pages(worker).build().unwrap();
-        storage.turn(Mode::HoldsItems);
-        let intake = engine.intake().clone();
-        let content = Payload::new("a content");
-        let content = async move { intake.accept_undecrypted(content, "no key".into()).await };
-        let content = tokio::spawn(content);
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        let adopts = engine.clone();
-        let adopted = tokio::spawn(async move {
-            adopts.accept(page(2, false)).await.unwrap();
-            match worker {
-                true => adopts.resume(&id()).await.unwrap(),
-                false => adopts.adopted().await.unwrap(),
-            }
-        });
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        storage.turn(Mode::Works);
-        assert_eq!(content.await.unwrap().unwrap(), Accepted::Quarantined);
-        let outcome = adopted.await.unwrap().outcome().await.unwrap();
-        let status = &outcome.status;
-        assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn many_items_without_a_name_make_few_notes() {
-    let journal = Arc::new(MemoryJournal::default());
-    let engine = adopting(&journal);
-    for number in 0..300 {
-        let content = Payload::new(format!("content {number}"));
-        engine.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
-    }
-    engine.accept(page(2, false)).await.unwrap();
-    assert_eq!(journal.pull(&id()).await.unwrap().unwrap().notes.len(), 256 + 1 + 1);
-    let outcome = engine.adopted().await.unwrap().outcome().await.unwrap();
-    assert!(!outcome.status.is_complete(), "{}", outcome.status);
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod adopting;
+mod adopting_unreadable;
 mod auto_traits;
 mod claims;
 mod endings;
