@@ -65,6 +65,7 @@ pub struct PullOptions {
     pub await_acceptance: bool,
     /// Time between the request, sent by another process, and the start here. Default zero. An
     /// error report without a mark that was signed before the request is about another pull.
+    /// Callbacks that were refused since the request may have been pages of this pull.
     #[cfg_attr(feature = "serde", serde(default))]
     pub requested_before: Duration,
     /// Accounts without a readable id that the list may lack. Default 0.

@@ -72,6 +72,10 @@ impl Pull {
             announced: false,
             scheduled: now,
         };
+        if pull.refused(hearing).is_some() {
+            // One at least, of those since the request.
+            pull.refusals_before = hearing.refusals.saturating_sub(1);
+        }
         pull.scheduled = pull.due(hearing);
         pull
     }
@@ -121,6 +125,11 @@ impl Pull {
         Time::since_epoch(self.started.to_duration().saturating_sub(before))
     }
 
+    /// Refusals and outages concern the pull since then.
+    fn concerned(&self) -> Time {
+        if self.opened == self.started { self.requested() } else { self.opened }
+    }
+
     pub(crate) fn waiting_for(&self) -> WaitingFor {
         let fold = &self.fold;
         let nothing_came = fold.digests() == 0;
@@ -157,14 +166,14 @@ impl Pull {
 
     /// The last refusal that a page of this pull may have suffered.
     fn refused(&self, hearing: &Hearing) -> Option<Time> {
-        hearing.refused.filter(|at| *at >= self.opened)
+        hearing.refused.filter(|at| *at >= self.concerned())
     }
 
     /// When pages that were refused in outages should have come again: the platform waits longer between
     /// attempts the longer it was refused.
     fn recovered(&self, hearing: &Hearing) -> Time {
         let idle = self.options.timing.idle_timeout;
-        let mine = hearing.outages.iter().filter(|(to, _)| *to >= self.opened);
+        let mine = hearing.outages.iter().filter(|(to, _)| *to >= self.concerned());
         mine.map(|(to, length)| *to + (*length).min(idle)).max().unwrap_or(Time::ZERO)
     }
 

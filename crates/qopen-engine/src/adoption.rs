@@ -87,9 +87,11 @@ impl Adoption {
         }
     }
 
-    /// The assembler's options for an adopted pull.
+    /// The assembler's options for an adopted pull. Callbacks that were refused before may have been its pages; earlier
+    /// ones than one idle timeout ago should have come again.
     pub(crate) fn options(&self) -> PullOptions {
-        PullOptions::default().timing(self.timing)
+        let timing = self.timing;
+        PullOptions::default().timing(timing).requested_before(timing.idle_timeout)
     }
 
     /// Waits until nothing else is adopted, and no unreadable payload is on its way to its pulls.

@@ -88,7 +88,11 @@ pub(crate) async fn prepare(
         let least = started.idle_timeout.saturating_add(options.timing.settle);
         let left = started.deadline.saturating_sub(elapsed);
         options.timing.deadline = left.max(least.min(started.deadline));
-        options.requested_before = elapsed;
+        options.requested_before = match state.is_external() {
+            // As for one that is adopted.
+            true => started.idle_timeout,
+            false => elapsed,
+        };
         start.elapsed = elapsed;
         start.reported = state.reported().map(|(code, text)| (code, text.to_owned()));
     }

@@ -52,6 +52,16 @@ impl ModelPull {
         }
     }
 
+    pub(crate) fn requested(&self) -> Time {
+        let before = self.options.requested_before;
+        Time::since_epoch(self.started.to_duration().saturating_sub(before))
+    }
+
+    /// Since when refusals may have been its pages: the request, or the page that reopened it.
+    fn concerned(&self) -> Time {
+        if self.opened == self.started { self.requested() } else { self.opened }
+    }
+
     /// Every account with all contents seen of it.
     pub(crate) fn accounts(&self) -> BTreeMap<u8, BTreeSet<u8>> {
         let mut out: BTreeMap<u8, BTreeSet<u8>> = BTreeMap::new();
@@ -149,7 +159,8 @@ impl Model {
         }
         let (new, copy) = (self.heard(pull.new), self.heard(pull.copy));
         let activity = new.max(copy.min(new + idle));
-        let refused = self.refusal.filter(|at| *at >= pull.opened);
+        let concerned = pull.concerned();
+        let refused = self.refusal.filter(|at| *at >= concerned);
         let (least, most) = match &missing {
             Some(_) => (idle, idle * 2),
             None if pull.pages.iter().any(|page| page.has_more == Some(false)) => {
@@ -160,7 +171,7 @@ impl Model {
         let patient = refused.map_or(Time::ZERO, |refused| refused + idle);
         let silenced = (activity + least).max(patient).min(activity + most);
         // The wait after an outage is as long as the outage, even if a shorter one follows.
-        let mine = self.outages.iter().filter(|(_, to)| *to >= pull.opened && missing.is_none());
+        let mine = self.outages.iter().filter(|(_, to)| *to >= concerned && missing.is_none());
         let recovered = mine.map(|(from, to)| *to + to.since(*from).min(idle)).max();
         let silenced = silenced.max(recovered.unwrap_or(Time::ZERO));
         match missing {

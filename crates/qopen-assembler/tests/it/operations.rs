@@ -209,9 +209,7 @@ impl Pair {
                 let until = report.signed.map(|it| it + config().report_tolerance);
                 assembler.handle_error(now, report);
                 let before = |pull: &ModelPull| {
-                    let started = pull.started.to_duration();
-                    let requested = started.saturating_sub(pull.options.requested_before);
-                    mark.is_some() || until.is_none_or(|it| requested <= it.to_duration())
+                    mark.is_some() || until.is_none_or(|it| pull.requested() <= it)
                 };
                 let open =
                     keys().filter(|it| it.0 == robot && mark.is_none_or(|mark| mark == it.1));

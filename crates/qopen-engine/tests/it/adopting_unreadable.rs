@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use qopen_assembler::Failure;
-use qopen_engine::{Accepted, PullRequest, Status};
+use qopen_engine::{Accepted, PullRequest, RefusalCount, Status};
 use qopen_journal::{Journal, MemoryJournal, Payload, PullId};
 
 use crate::adopting::adopting;
@@ -202,6 +202,31 @@ async fn e2_an_item_counts_against_the_pull_that_another_process_has_kept_meanwh
         assert_eq!(unreadable.await.unwrap().unwrap(), Accepted::Quarantined);
         let state = storage.pull(&id()).await.unwrap().unwrap();
         assert_eq!(state.doubts().len(), 1, "{state:?}");
+    }
+}
+
+/// A callback that was refused may have been the first page of a pull whose last page comes then.
+#[tokio::test(start_paused = true)]
+async fn e3_a_refusal_counts_against_the_pull_that_is_adopted_soon() {
+    let idle = timing().idle_timeout;
+    for (before, refusals) in [(Duration::from_millis(1), 1), (idle * 2, 0)] {
+        for worker in [false, true] {
+            let refused = Arc::new(RefusalCount::default());
+            let engine = builder().adopt(!worker).keep_external_pages(worker);
+            let engine = engine.refusals(Arc::clone(&refused) as _).build().unwrap();
+            refused.note();
+            tokio::time::sleep(before).await;
+            engine.accept(page(2, false)).await.unwrap();
+            let pull = match worker {
+                true => engine.resume(&id()).await.unwrap(),
+                false => engine.adopted().await.unwrap(),
+            };
+            let evidence = pull.outcome().await.unwrap().status.evidence().unwrap();
+            assert_eq!(evidence.refused_callbacks, refusals);
+            let least = if refusals > 0 { idle - before } else { timing().settle };
+            assert!(evidence.quiet_ms >= Some(least.as_millis() as u64), "{evidence:?}");
+            assert!(evidence.quiet_ms <= Some(least.as_millis() as u64 + 10), "{evidence:?}");
+        }
     }
 }
 
