@@ -155,7 +155,9 @@ impl Default for Limits {
 #[non_exhaustive]
 pub struct Config {
     /// Options for a pull whose mark was never started here, because another system requested it:
-    /// its first page opens it. `None`, the default, counts and ignores such pages.
+    /// its first page opens it. The request is taken to be one idle timeout older than that page, or
+    /// [`requested_before`](PullOptions::requested_before) if that is longer. `None`, the default,
+    /// counts and ignores such pages.
     pub adopt: Option<PullOptions>,
     /// Whether accounts leave with [`Event::Fresh`](crate::Event::Fresh). Default false.
     pub stream: bool,

@@ -211,10 +211,13 @@ impl<T: Keyed> Assembler<T> {
         if self.open.contains_key(key) {
             return true;
         }
-        if let Some(options) = self.config.adopt
-            && self.start(now, key.clone(), options).is_ok()
-        {
-            return true;
+        if let Some(mut options) = self.config.adopt {
+            // A callback that was refused meanwhile may have been its page.
+            let before = options.requested_before.max(options.timing.idle_timeout);
+            options.requested_before = before;
+            if self.start(now, key.clone(), options).is_ok() {
+                return true;
+            }
         }
         self.counters.unknown_pages = self.counters.unknown_pages.saturating_add(1);
         self.anomaly(Anomaly::UnknownMark { key: key.clone() });

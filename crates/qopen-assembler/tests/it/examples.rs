@@ -195,6 +195,22 @@ fn pages_of_pulls_that_others_started_are_ignored_or_adopted() {
 }
 
 #[test]
+fn e3_a_refusal_counts_against_the_pull_that_is_adopted_soon() {
+    let idle = 60;
+    for (page_at, settled) in [(1, idle), (idle + 1, idle + 4)] {
+        let mut adopting = config();
+        adopting.adopt = Some(PullOptions::default());
+        let mut adopting = Assembler::new(adopting);
+        adopting.handle_refusal(at(0));
+        assert_eq!(adopting.handle_page(at(page_at), test_page(false, &[1])), Verdict::Folded);
+        adopting.handle_timeout(at(settled - 1));
+        assert!(!completed(&mut adopting));
+        adopting.handle_timeout(at(settled));
+        assert!(completed(&mut adopting));
+    }
+}
+
+#[test]
 fn every_basis_of_completion_and_their_combinations() {
     let basis = |expect: Option<u64>, declared: bool| {
         let (mut assembler, key) = started(PullOptions::default().expect_accounts(expect));
