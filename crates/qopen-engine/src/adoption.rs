@@ -69,8 +69,8 @@ enum Found {
     Lost,
     /// A page of it, which came while no process took the pull.
     Page,
-    /// It may be a page of the pull, and cannot be read.
-    Unreadable,
+    /// It may be a page of the pull, and cannot be read. Not if the other pull exists, which it names.
+    Unreadable { unless: Option<PullId> },
 }
 
 impl Adoption {
@@ -133,7 +133,7 @@ impl Adopting<'_> {
     ) -> Result<bool, JournalError> {
         let found = self.look_for(journal, pull).await?;
         let any = !found.is_empty();
-        let mut doubts = BTreeSet::new();
+        let (mut doubts, mut existing) = (BTreeSet::new(), BTreeMap::new());
         for (found, item) in found {
             let (item, lost) = match found {
                 Found::Page => {
@@ -141,7 +141,14 @@ impl Adopting<'_> {
                     continue;
                 }
                 Found::Lost => (item.digest(), true),
-                Found::Unreadable => (doubt_of(item.digest(), doubts.len()), false),
+                Found::Unreadable { unless } => {
+                    if let Some(other) = unless
+                        && exists(journal, other, &mut existing).await?
+                    {
+                        continue;
+                    }
+                    (doubt_of(item.digest(), doubts.len()), false)
+                }
             };
             if doubts.insert(item) {
                 journal.note(pull, Note::Doubted { item, lost }).await?;
@@ -192,7 +199,10 @@ fn found(item: &Quarantined, pull: &PullId, is_recent: bool) -> Option<Found> {
         Classified::Page(page) => (page.pull == *pull).then_some(Found::Page),
         // An item of the pull counts against it already.
         Classified::Unreadable(it) if !is_of_pull => {
-            may_be_of(&it, item.payload.as_bytes(), pull, is_recent).then_some(Found::Unreadable)
+            let payload = item.payload.as_bytes();
+            let unless =
+                || item.pull.clone().filter(|owner| names_other(&it, payload, pull, owner));
+            may_be_of(&it, payload, pull, is_recent).then(|| Found::Unreadable { unless: unless() })
         }
         _ => None,
     }
@@ -209,6 +219,27 @@ fn may_be_of(it: &Unreadable, payload: &[u8], pull: &PullId, is_recent: bool) ->
             against.by_mark || is_recent && !against.pulls.is_empty()
         }
     }
+}
+
+/// Whether the pull that owns an unreadable item is named by its mark, and this pull is not.
+fn names_other(it: &Unreadable, payload: &[u8], pull: &PullId, owner: &PullId) -> bool {
+    let against = counts_against(payload, it.names(), it.is_damaged(), [pull, owner]);
+    against.by_mark && !against.pulls.contains(pull)
+}
+
+/// Whether a pull was started, or has a page: its name is then no damaged name of another one.
+async fn exists(
+    journal: &dyn Journal,
+    pull: PullId,
+    known: &mut BTreeMap<PullId, bool>,
+) -> Result<bool, JournalError> {
+    if let Some(known) = known.get(&pull) {
+        return Ok(*known);
+    }
+    let state = journal.pull(&pull).await?;
+    let exists = state.is_some_and(|it| it.started().is_some() || it.pages > 0);
+    known.insert(pull, exists);
+    Ok(exists)
 }
 
 #[cfg(test)]

@@ -82,6 +82,24 @@ async fn e2_an_item_of_the_only_open_pull_counts_against_the_one_that_is_adopted
     }
 }
 
+/// It counts against that one alone, also if its marks resemble those of other pulls.
+#[tokio::test(start_paused = true)]
+async fn e2_a_damaged_page_that_names_an_ended_pull_counts_against_no_other_one() {
+    for (first, second) in [("first", "another"), ("list-2026-11-26", "list-2026-11-27")] {
+        let engine = builder().adopt(true).build().unwrap();
+        let cut = page_of(first, 2, true);
+        let cut = cut[..cut.len() - 12].to_owned();
+        let adopted = async || engine.adopted().await.unwrap().outcome().await.unwrap().status;
+        engine.accept(incoming(page_of(first, 1, false))).await.unwrap();
+        assert_eq!(engine.accept(incoming(cut)).await.unwrap(), Accepted::Quarantined);
+        let status = adopted().await;
+        assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
+        engine.accept(incoming(page_of(second, 1, false))).await.unwrap();
+        let status = adopted().await;
+        assert!(status.is_complete(), "{second}: {status}");
+    }
+}
+
 /// A later process does not know when an item came.
 #[tokio::test(start_paused = true)]
 async fn e2_an_item_without_a_name_of_an_earlier_process_counts_too() {
