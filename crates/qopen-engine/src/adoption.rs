@@ -81,7 +81,8 @@ impl Adoption {
 
     /// Learns what is in quarantine now. Without it, the first adoption takes old items for new ones.
     pub(crate) async fn look(self, journal: Arc<dyn Journal>) {
-        let looked = self.begin().await.look_with(&*journal, |_, _| None::<()>).await;
+        let looked = self.begin().await;
+        let looked = looked.look_with(&*journal, self.timing.deadline, |_, _| None::<()>).await;
         if let Err(error) = looked {
             tracing::debug!(%error, "the quarantine was not read at the start");
         }
@@ -125,13 +126,15 @@ impl Adopting<'_> {
     /// Looks for the pull in quarantine, before anything is kept of it: notes what counts against it, and keeps its
     /// pages. Returns whether there was anything.
     ///
-    /// Items stay in quarantine: they may count against other pulls, too. The same call may be repeated.
+    /// Items stay in quarantine: they may count against other pulls, too. The same call may be repeated. The pull has been
+    /// known for that time.
     pub(crate) async fn take_in(
         &self,
         journal: &dyn Journal,
         pull: &PullId,
+        known: Duration,
     ) -> Result<bool, JournalError> {
-        let found = self.look_for(journal, pull).await?;
+        let found = self.look_for(journal, pull, known).await?;
         let any = !found.is_empty();
         let (mut doubts, mut existing) = (BTreeSet::new(), BTreeMap::new());
         for (found, item) in found {
@@ -157,20 +160,22 @@ impl Adopting<'_> {
         Ok(any)
     }
 
-    /// What the quarantine has of a pull.
+    /// What the quarantine has of a pull that has been known for that time.
     async fn look_for(
         &self,
         journal: &dyn Journal,
         pull: &PullId,
+        known: Duration,
     ) -> Result<Vec<(Found, Quarantined)>, JournalError> {
-        let pull = pull.clone();
-        self.look_with(journal, move |item, is_recent| found(item, &pull, is_recent)).await
+        let (pull, time) = (pull.clone(), self.adoption.timing.deadline.saturating_add(known));
+        self.look_with(journal, time, move |item, is_recent| found(item, &pull, is_recent)).await
     }
 
-    /// Looks at each item in quarantine, and whether it came lately.
+    /// Looks at each item in quarantine, and whether it came lately: within this time.
     async fn look_with<T: Send + 'static>(
         &self,
         journal: &dyn Journal,
+        time: Duration,
         look: impl Fn(&Quarantined, bool) -> Option<T> + Send + 'static,
     ) -> Result<Vec<(T, Quarantined)>, JournalError> {
         let items = journal.quarantined(None).await?;
@@ -178,7 +183,7 @@ impl Adopting<'_> {
         let look = move || {
             let digests: Vec<Digest> = items.iter().map(Quarantined::digest).collect();
             let there = digests.iter().copied();
-            let recent = adoption.items().look(there, adoption.timing.deadline);
+            let recent = adoption.items().look(there, time);
             let is_recent = digests.iter().map(|it| recent.contains(it));
             let each = items.into_iter().zip(is_recent);
             each.filter_map(|(item, recent)| Some((look(&item, recent)?, item))).collect()

@@ -42,7 +42,7 @@ async fn e2_an_item_without_a_name_counts_against_the_pull_that_is_adopted_soon(
         let content = Payload::new("a content");
         engine.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
         if !soon {
-            tokio::time::sleep(timing().deadline).await;
+            tokio::time::sleep(timing().deadline * 2).await;
         }
         engine.accept(page(2, false)).await.unwrap();
         let pull = match worker {
@@ -98,6 +98,27 @@ async fn e2_a_damaged_page_that_names_an_ended_pull_counts_against_no_other_one(
         let status = adopted().await;
         assert!(status.is_complete(), "{second}: {status}");
     }
+}
+
+/// Its worker has too many others.
+#[tokio::test(start_paused = true)]
+async fn e2_an_item_counts_against_the_pull_that_waits_long_for_a_worker() {
+    let storage = Storage::new();
+    let engine = builder().journal(Arc::clone(&storage) as _).keep_external_pages(true);
+    let engine = engine.build().unwrap();
+    let undecrypted = async |content: &str| {
+        let content = Payload::new(content);
+        engine.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
+    };
+    undecrypted("of long ago").await;
+    tokio::time::sleep(timing().deadline * 2).await;
+    undecrypted("a content").await;
+    engine.accept(page(2, false)).await.unwrap();
+    tokio::time::sleep(timing().deadline * 2).await;
+    let pull = engine.resume(&id()).await.unwrap();
+    let status = pull.outcome().await.unwrap().status;
+    assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
+    assert_eq!(storage.pull(&id()).await.unwrap().unwrap().doubts().len(), 1);
 }
 
 /// A later process does not know when an item came.
