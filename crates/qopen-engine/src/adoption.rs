@@ -145,10 +145,15 @@ impl Adopting<'_> {
                 }
                 Found::Lost => (item.digest(), true),
                 Found::Unreadable { unless } => {
-                    if let Some(other) = unless
-                        && exists(journal, other, &mut existing).await?
-                    {
-                        continue;
+                    if let Some(other) = unless {
+                        let known = match existing.get(&other) {
+                            Some(known) => *known,
+                            None => exists(journal, &other).await?,
+                        };
+                        existing.insert(other, known);
+                        if known {
+                            continue;
+                        }
                     }
                     (doubt_of(item.digest(), doubts.len()), false)
                 }
@@ -233,18 +238,9 @@ fn names_other(it: &Unreadable, payload: &[u8], pull: &PullId, owner: &PullId) -
 }
 
 /// Whether a pull was started, or has a page: its name is then no damaged name of another one.
-async fn exists(
-    journal: &dyn Journal,
-    pull: PullId,
-    known: &mut BTreeMap<PullId, bool>,
-) -> Result<bool, JournalError> {
-    if let Some(known) = known.get(&pull) {
-        return Ok(*known);
-    }
-    let state = journal.pull(&pull).await?;
-    let exists = state.is_some_and(|it| it.started().is_some() || it.pages > 0);
-    known.insert(pull, exists);
-    Ok(exists)
+pub(crate) async fn exists(journal: &dyn Journal, pull: &PullId) -> Result<bool, JournalError> {
+    let state = journal.pull(pull).await?;
+    Ok(state.is_some_and(|it| it.started().is_some() || it.pages > 0))
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ impl Intake {
                 let (ids, item) = (ids_of(&open), content.clone());
                 let kept =
                     intake.quarantine(arrived, open, Layer::Content, reason, content).await?;
-                intake.count_against_newer(&ids, None, &item).await?;
+                intake.count_against_newer(&ids, None, None, &item).await?;
                 Ok(kept)
             };
             intake.log_outage(kept.await)

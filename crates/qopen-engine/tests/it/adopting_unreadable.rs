@@ -216,6 +216,59 @@ async fn e2_an_item_that_gets_into_quarantine_during_an_adoption_counts() {
     }
 }
 
+/// A damaged page whose mark is damaged, too, is on its way to the journal when its pull is adopted, or kept by another
+/// process.
+#[tokio::test(start_paused = true)]
+async fn e2_a_damaged_name_counts_against_the_pull_that_becomes_known_meanwhile() {
+    let cut = page_of("list-2026-1-27", 1, true);
+    let cut = cut[..cut.len() - 12].to_owned();
+    for worker in [false, true] {
+        let (storage, last) = (Storage::new(), page_of("list-2026-11-27", 2, false));
+        let pull = PullId { mark_id: "list-2026-11-27".parse().unwrap(), ..id() };
+        let receives = if worker { storage.another() } else { Arc::clone(&storage) };
+        let receiver = builder().journal(Arc::clone(&receives) as _);
+        let receiver = receiver.adopt(!worker).keep_external_pages(worker).build().unwrap();
+        receives.turn(Mode::HoldsItems);
+        let (intake, cut) = (receiver.intake().clone(), incoming(cut.clone()));
+        let unreadable = tokio::spawn(async move { intake.accept(cut).await });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let engine = match worker {
+            true => builder().journal(Arc::clone(&storage) as _).keep_external_pages(true),
+            false => builder(),
+        };
+        let engine = if worker { engine.build().unwrap() } else { receiver.clone() };
+        let adopts = tokio::spawn(async move {
+            engine.accept(incoming(last)).await.unwrap();
+            // Until it has looked into the quarantine.
+            let resumed = if worker { Some(engine.resume(&pull).await.unwrap()) } else { None };
+            (pull, resumed)
+        });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        receives.turn(Mode::Works);
+        assert_eq!(unreadable.await.unwrap().unwrap(), Accepted::Quarantined);
+        let (pull, _resumed) = adopts.await.unwrap();
+        let state = storage.pull(&pull).await.unwrap().unwrap();
+        assert_eq!(state.doubts().len(), 1, "{worker}: {state:?}");
+    }
+}
+
+/// The journal has failed before, when the name was already taken for another pull.
+#[tokio::test(start_paused = true)]
+async fn e2_a_damaged_name_that_comes_again_counts_against_the_pull_that_is_known_by_now() {
+    let storage = Storage::new();
+    let engine = adopting(&storage);
+    let cut = page_of("list-2026-1-27", 1, true);
+    let cut = cut[..cut.len() - 12].to_owned();
+    storage.turn(Mode::Full);
+    engine.accept(incoming(cut.clone())).await.unwrap_err();
+    storage.turn(Mode::Works);
+    engine.accept(incoming(page_of("list-2026-11-27", 2, false))).await.unwrap();
+    assert_eq!(engine.accept(incoming(cut)).await.unwrap(), Accepted::Quarantined);
+    let pull = PullId { mark_id: "list-2026-11-27".parse().unwrap(), ..id() };
+    let state = storage.pull(&pull).await.unwrap().unwrap();
+    assert_eq!(state.doubts().len(), 1, "{state:?}");
+}
+
 /// The first page of a pull comes to another process, whose worker looks into the quarantine before the item is there.
 #[tokio::test(start_paused = true)]
 async fn e2_an_item_counts_against_the_pull_that_another_process_has_kept_meanwhile() {
