@@ -9,7 +9,6 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::outage::OutageLog;
-use super::unreadable::ids_of;
 use crate::accepted::{Accepted, Incoming, NotKept};
 use crate::adoption::Adoption;
 use crate::counts::EngineStats;
@@ -185,6 +184,10 @@ impl Intake {
             false => Err(NotKept::Closed),
         }
     }
+}
+
+pub(super) fn ids_of(pulls: &[PullState]) -> Vec<PullId> {
+    pulls.iter().map(|it| it.pull.clone()).collect()
 }
 
 /// Runs work in a task of its own, which goes on when the caller goes away.

@@ -5,7 +5,7 @@ use qopen_journal::{Layer, Note, Payload, PullId, PullState, Quarantined};
 use qopen_types::{Digest, EventType};
 use tokio::time::Instant;
 
-use super::state::Intake;
+use super::state::{Intake, ids_of};
 use crate::accepted::{Accepted, NotKept};
 use crate::adoption::exists;
 use crate::classify::{Unreadable, with_a_mark};
@@ -188,10 +188,6 @@ impl Intake {
         }
         Ok(())
     }
-}
-
-pub(super) fn ids_of(pulls: &[PullState]) -> Vec<PullId> {
-    pulls.iter().map(|it| it.pull.clone()).collect()
 }
 
 pub(super) fn of_these(open: Vec<PullState>, ids: &[PullId]) -> Vec<PullState> {
