@@ -89,7 +89,7 @@ pub struct Basis {
     /// Whether the last page was implied: no page said `has_more: false`, and one did not say
     /// whether more would follow.
     pub implied_end: bool,
-    /// Callbacks that were refused while the pull was open. They prolong the quiet.
+    /// Callbacks that were refused since the pull's request, as far as is known. They prolong the quiet.
     pub refusals: u64,
     /// Time in which the caller could not receive. It is not counted as quiet.
     pub outage: Duration,

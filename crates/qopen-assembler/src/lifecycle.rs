@@ -136,7 +136,7 @@ impl<T: Keyed> Assembler<T> {
     pub(crate) fn reopen(&mut self, key: &PullKey) {
         let Some(mut tombstone) = self.ended.remove(key) else { return };
         self.schedule.remove(&(tombstone.due(), key.clone()));
-        tombstone.pull.reopen(self.now, &self.hearing);
+        tombstone.pull.reopen(self.now);
         tombstone.pull.scheduled = tombstone.pull.due(&self.hearing);
         self.schedule.insert((tombstone.pull.scheduled, key.clone()));
         self.open.insert(key.clone(), tombstone.pull);

@@ -63,7 +63,7 @@ pub struct Figures {
     pub owed_pages: usize,
     /// Accounts without a readable id.
     pub unidentified: usize,
-    /// Callbacks of any pull that were refused while this one was open.
+    /// Callbacks of any pull that were refused since the request of this one, as far as is known.
     pub refusals: u64,
     /// Whether a page that is marked as the last came.
     pub last_page_seen: bool,

@@ -46,7 +46,7 @@ pub(crate) struct Pull {
     last_copy: Time,
     awaiting_acceptance: bool,
     duplicate_pages: u64,
-    /// How many callbacks had been refused when the pull was opened.
+    /// How many callbacks had been refused when the pull was started.
     refusals_before: u64,
     outage: Duration,
     /// Whether a progress event waits in the queue.
@@ -102,11 +102,10 @@ impl Pull {
         self.duplicate_pages = self.duplicate_pages.saturating_add(1);
     }
 
-    /// Lets a failed pull wait again, from now.
-    pub(crate) fn reopen(&mut self, now: Time, hearing: &Hearing) {
+    /// Lets a failed pull wait again, from now. What was refused while it had ended may have been its pages.
+    pub(crate) fn reopen(&mut self, now: Time) {
         self.opened = now;
         self.outage = Duration::ZERO;
-        self.refusals_before = hearing.refusals;
         self.announced = false;
         self.touch(now);
     }
@@ -119,15 +118,10 @@ impl Pull {
         self.outage = self.outage.saturating_add(to.since(from.max(self.opened)));
     }
 
-    /// When the request was sent, as far as is known.
+    /// When the request was sent, as far as is known. Refusals and outages concern the pull since then.
     pub(crate) fn requested(&self) -> Time {
         let before = self.options.requested_before;
         Time::since_epoch(self.started.to_duration().saturating_sub(before))
-    }
-
-    /// Refusals and outages concern the pull since then.
-    fn concerned(&self) -> Time {
-        if self.opened == self.started { self.requested() } else { self.opened }
     }
 
     pub(crate) fn waiting_for(&self) -> WaitingFor {
@@ -166,14 +160,14 @@ impl Pull {
 
     /// The last refusal that a page of this pull may have suffered.
     fn refused(&self, hearing: &Hearing) -> Option<Time> {
-        hearing.refused.filter(|at| *at >= self.concerned())
+        hearing.refused.filter(|at| *at >= self.requested())
     }
 
     /// When pages that were refused in outages should have come again: the platform waits longer between
     /// attempts the longer it was refused.
     fn recovered(&self, hearing: &Hearing) -> Time {
         let idle = self.options.timing.idle_timeout;
-        let mine = hearing.outages.iter().filter(|(to, _)| *to >= self.concerned());
+        let mine = hearing.outages.iter().filter(|(to, _)| *to >= self.requested());
         mine.map(|(to, length)| *to + (*length).min(idle)).max().unwrap_or(Time::ZERO)
     }
 

@@ -69,8 +69,8 @@ enum Found {
     Lost,
     /// A page of it, which came while no process took the pull.
     Page,
-    /// It may be a page of the pull, and cannot be read.
-    Unreadable,
+    /// It may be a page of the pull, and cannot be read. Not if the other pull exists, which it names.
+    Unreadable { unless: Option<PullId> },
 }
 
 impl Adoption {
@@ -81,7 +81,8 @@ impl Adoption {
 
     /// Learns what is in quarantine now. Without it, the first adoption takes old items for new ones.
     pub(crate) async fn look(self, journal: Arc<dyn Journal>) {
-        let looked = self.begin().await.look_with(&*journal, |_, _| None::<()>).await;
+        let looked = self.begin().await;
+        let looked = looked.look_with(&*journal, self.timing.deadline, |_, _| None::<()>).await;
         if let Err(error) = looked {
             tracing::debug!(%error, "the quarantine was not read at the start");
         }
@@ -125,15 +126,17 @@ impl Adopting<'_> {
     /// Looks for the pull in quarantine, before anything is kept of it: notes what counts against it, and keeps its
     /// pages. Returns whether there was anything.
     ///
-    /// Items stay in quarantine: they may count against other pulls, too. The same call may be repeated.
+    /// Items stay in quarantine: they may count against other pulls, too. The same call may be repeated. The pull has been
+    /// known for that time.
     pub(crate) async fn take_in(
         &self,
         journal: &dyn Journal,
         pull: &PullId,
+        known: Duration,
     ) -> Result<bool, JournalError> {
-        let found = self.look_for(journal, pull).await?;
+        let found = self.look_for(journal, pull, known).await?;
         let any = !found.is_empty();
-        let mut doubts = BTreeSet::new();
+        let (mut doubts, mut existing) = (BTreeSet::new(), BTreeMap::new());
         for (found, item) in found {
             let (item, lost) = match found {
                 Found::Page => {
@@ -141,7 +144,19 @@ impl Adopting<'_> {
                     continue;
                 }
                 Found::Lost => (item.digest(), true),
-                Found::Unreadable => (doubt_of(item.digest(), doubts.len()), false),
+                Found::Unreadable { unless } => {
+                    if let Some(other) = unless {
+                        let known = match existing.get(&other) {
+                            Some(known) => *known,
+                            None => exists(journal, &other).await?,
+                        };
+                        existing.insert(other, known);
+                        if known {
+                            continue;
+                        }
+                    }
+                    (doubt_of(item.digest(), doubts.len()), false)
+                }
             };
             if doubts.insert(item) {
                 journal.note(pull, Note::Doubted { item, lost }).await?;
@@ -150,20 +165,22 @@ impl Adopting<'_> {
         Ok(any)
     }
 
-    /// What the quarantine has of a pull.
+    /// What the quarantine has of a pull that has been known for that time.
     async fn look_for(
         &self,
         journal: &dyn Journal,
         pull: &PullId,
+        known: Duration,
     ) -> Result<Vec<(Found, Quarantined)>, JournalError> {
-        let pull = pull.clone();
-        self.look_with(journal, move |item, is_recent| found(item, &pull, is_recent)).await
+        let (pull, time) = (pull.clone(), self.adoption.timing.deadline.saturating_add(known));
+        self.look_with(journal, time, move |item, is_recent| found(item, &pull, is_recent)).await
     }
 
-    /// Looks at each item in quarantine, and whether it came lately.
+    /// Looks at each item in quarantine, and whether it came lately: within this time.
     async fn look_with<T: Send + 'static>(
         &self,
         journal: &dyn Journal,
+        time: Duration,
         look: impl Fn(&Quarantined, bool) -> Option<T> + Send + 'static,
     ) -> Result<Vec<(T, Quarantined)>, JournalError> {
         let items = journal.quarantined(None).await?;
@@ -171,7 +188,7 @@ impl Adopting<'_> {
         let look = move || {
             let digests: Vec<Digest> = items.iter().map(Quarantined::digest).collect();
             let there = digests.iter().copied();
-            let recent = adoption.items().look(there, adoption.timing.deadline);
+            let recent = adoption.items().look(there, time);
             let is_recent = digests.iter().map(|it| recent.contains(it));
             let each = items.into_iter().zip(is_recent);
             each.filter_map(|(item, recent)| Some((look(&item, recent)?, item))).collect()
@@ -192,7 +209,10 @@ fn found(item: &Quarantined, pull: &PullId, is_recent: bool) -> Option<Found> {
         Classified::Page(page) => (page.pull == *pull).then_some(Found::Page),
         // An item of the pull counts against it already.
         Classified::Unreadable(it) if !is_of_pull => {
-            may_be_of(&it, item.payload.as_bytes(), pull, is_recent).then_some(Found::Unreadable)
+            let payload = item.payload.as_bytes();
+            let unless =
+                || item.pull.clone().filter(|owner| names_other(&it, payload, pull, owner));
+            may_be_of(&it, payload, pull, is_recent).then(|| Found::Unreadable { unless: unless() })
         }
         _ => None,
     }
@@ -209,6 +229,18 @@ fn may_be_of(it: &Unreadable, payload: &[u8], pull: &PullId, is_recent: bool) ->
             against.by_mark || is_recent && !against.pulls.is_empty()
         }
     }
+}
+
+/// Whether the pull that owns an unreadable item is named by its mark, and this pull is not.
+fn names_other(it: &Unreadable, payload: &[u8], pull: &PullId, owner: &PullId) -> bool {
+    let against = counts_against(payload, it.names(), it.is_damaged(), [pull, owner]);
+    against.by_mark && !against.pulls.contains(pull)
+}
+
+/// Whether a pull was started, or has a page: its name is then no damaged name of another one.
+pub(crate) async fn exists(journal: &dyn Journal, pull: &PullId) -> Result<bool, JournalError> {
+    let state = journal.pull(pull).await?;
+    Ok(state.is_some_and(|it| it.started().is_some() || it.pages > 0))
 }
 
 #[cfg(test)]

@@ -211,6 +211,20 @@ fn e3_a_refusal_counts_against_the_pull_that_is_adopted_soon() {
 }
 
 #[test]
+fn e3_a_refusal_before_the_page_that_reopens_a_pull_counts_against_it() {
+    let (mut assembler, key) = started(PullOptions::default());
+    assembler.handle_timeout(at(60));
+    assert_eq!(failure(&mut assembler), Some(Failure::Silent));
+    assembler.handle_refusal(at(70));
+    assert_eq!(assembler.handle_page(at(71), test_page(false, &[1])), Verdict::Reopened);
+    assert_eq!(assembler.progress(&key).unwrap().figures.refusals, 1);
+    assembler.handle_timeout(at(129));
+    assert!(!completed(&mut assembler));
+    assembler.handle_timeout(at(130));
+    assert!(completed(&mut assembler));
+}
+
+#[test]
 fn every_basis_of_completion_and_their_combinations() {
     let basis = |expect: Option<u64>, declared: bool| {
         let (mut assembler, key) = started(PullOptions::default().expect_accounts(expect));

@@ -52,14 +52,10 @@ impl ModelPull {
         }
     }
 
+    /// Since then, refusals may have been its pages.
     pub(crate) fn requested(&self) -> Time {
         let before = self.options.requested_before;
         Time::since_epoch(self.started.to_duration().saturating_sub(before))
-    }
-
-    /// Since when refusals may have been its pages: the request, or the page that reopened it.
-    fn concerned(&self) -> Time {
-        if self.opened == self.started { self.requested() } else { self.opened }
     }
 
     /// Every account with all contents seen of it.
@@ -159,8 +155,8 @@ impl Model {
         }
         let (new, copy) = (self.heard(pull.new), self.heard(pull.copy));
         let activity = new.max(copy.min(new + idle));
-        let concerned = pull.concerned();
-        let refused = self.refusal.filter(|at| *at >= concerned);
+        let requested = pull.requested();
+        let refused = self.refusal.filter(|at| *at >= requested);
         let (least, most) = match &missing {
             Some(_) => (idle, idle * 2),
             None if pull.pages.iter().any(|page| page.has_more == Some(false)) => {
@@ -171,7 +167,7 @@ impl Model {
         let patient = refused.map_or(Time::ZERO, |refused| refused + idle);
         let silenced = (activity + least).max(patient).min(activity + most);
         // The wait after an outage is as long as the outage, even if a shorter one follows.
-        let mine = self.outages.iter().filter(|(_, to)| *to >= concerned && missing.is_none());
+        let mine = self.outages.iter().filter(|(_, to)| *to >= requested && missing.is_none());
         let recovered = mine.map(|(from, to)| *to + to.since(*from).min(idle)).max();
         let silenced = silenced.max(recovered.unwrap_or(Time::ZERO));
         match missing {
@@ -299,10 +295,12 @@ impl Model {
 
     pub(crate) fn outage_ended(&mut self) {
         if let Some(since) = self.deaf.take() {
-            // Outages before the first moment that counts for an open pull have no effect any more.
+            // Outages before the first moment that counts for an open pull have no effect any more, once what was refused
+            // in them should have come again.
             let open = self.pulls.values().filter(|it| it.ended.is_none());
             let first = open.map(|it| it.opened.min(it.new).min(it.copy)).min();
-            self.outages.retain(|(_, to)| first.is_some_and(|first| *to > first));
+            let (now, is_open_since) = (self.now, |to| first.is_some_and(|first| to > first));
+            self.outages.retain(|(from, to)| is_open_since(*to) || *to + to.since(*from) > now);
             self.outages.push((since, self.now));
             self.refusal = Some(self.now);
         }

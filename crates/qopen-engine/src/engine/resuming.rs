@@ -89,7 +89,10 @@ impl Inner {
         if !prepared.0.is_external() {
             return Ok(prepared);
         }
-        let taken = self.adoption.begin().await.take_in(&*self.journal, id).await;
+        // It may have waited for a worker.
+        let began = prepared.0.began();
+        let known = began.and_then(|began| began.elapsed().ok()).unwrap_or_default();
+        let taken = self.adoption.begin().await.take_in(&*self.journal, id, known).await;
         let taken = taken.map_err(PullError::Journal)?;
         if taken { prepare().await } else { Ok(prepared) }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use qopen_journal::{Journal, Layer, Note, Payload, PullId, PullState};
 use tokio::sync::oneshot;
@@ -104,7 +105,7 @@ impl Intake {
                 let (ids, item) = (ids_of(&open), content.clone());
                 let kept =
                     intake.quarantine(arrived, open, Layer::Content, reason, content).await?;
-                intake.count_against_newer(&ids, None, &item).await?;
+                intake.count_against_newer(&ids, None, None, &item).await?;
                 Ok(kept)
             };
             intake.log_outage(kept.await)
@@ -141,7 +142,8 @@ impl Intake {
         // Until it is followed: the pull's next page goes on.
         adopting.failed.insert(pull.clone());
         let journal = &*self.journal;
-        let taken = adopting.take_in(journal, pull).await.map_err(NotKept::Journal)?;
+        let taken = adopting.take_in(journal, pull, Duration::ZERO).await;
+        let taken = taken.map_err(NotKept::Journal)?;
         let facts = match again || taken {
             true => Unseen::all(journal, pull).await.map_err(NotKept::Journal)?,
             false => Vec::new(),

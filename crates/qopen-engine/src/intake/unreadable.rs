@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::state::{Intake, ids_of};
 use crate::accepted::{Accepted, NotKept};
+use crate::adoption::exists;
 use crate::classify::{Unreadable, with_a_mark};
 use crate::fact::Fact;
 use crate::whose::{Against, Names, counts_against, doubt_of};
@@ -43,36 +44,48 @@ impl Intake {
     ) -> Result<Accepted, NotKept> {
         let mut paused = Some(self.adoption.pause().await);
         let open = self.open_pulls().await?;
-        let ids = open.iter().map(|it| &it.pull);
         let (names, damaged) = (unreadable.names(), unreadable.is_damaged());
+        let named = names.pull();
+        // A pull of which nothing has come may be no more than a damaged name.
+        let exists = match &named {
+            Some(named) if damaged => self.exists(named).await?,
+            _ => true,
+        };
+        let ids = open.iter().map(|it| &it.pull).filter(|it| exists || Some(*it) != named.as_ref());
         let Against { mut pulls, by_mark } =
             counts_against(payload.as_bytes(), names, damaged, ids);
         // Ended and adopted pulls count too, if they are named in full.
-        let mut known = None;
-        if let Some(named) = names.pull().filter(|it| !pulls.contains(it)) {
+        let (mut known, mut may_be_of_newer) = (None, true);
+        if let Some(named) = named.filter(|it| !pulls.contains(it)) {
             let ours = self.is_ours(&named) || self.is_in_journal(&named).await?;
-            if ours {
+            if ours && exists {
                 // Then it is not the damaged name of another pull.
                 pulls.clear();
             }
             let is_external = (self.external.keep || self.external.adopt) && pulls.is_empty();
             if ours || is_external {
-                // It counts against this pull alone, whichever else is adopted.
                 paused = None;
                 self.adopt(&named).await?;
-                known = Some(PullState::new(named));
+                let is_open = open.iter().find(|it| it.pull == named).cloned();
+                known = Some(is_open.unwrap_or_else(|| PullState::new(named)));
+                // Otherwise it counts against this pull alone, whichever else is adopted.
+                may_be_of_newer = !exists;
+                if may_be_of_newer {
+                    paused = Some(self.adoption.pause().await);
+                }
             }
         }
         if unreadable.says_other(payload.as_bytes()) && !by_mark && known.is_none() {
             return Ok(Accepted::Other(unreadable.event_type));
         }
-        let (is_named, were_open) = (known.is_some(), ids_of(&open));
+        let (named, were_open) = (known.as_ref().map(|it| it.pull.clone()), ids_of(&open));
         let mut against = of_these(open, &pulls);
         against.extend(known);
         let (layer, reason) = (unreadable.layer, unreadable.reason.clone());
         let kept = self.quarantine(arrived, against, layer, reason, payload.clone()).await?;
-        if !is_named {
-            self.count_against_newer(&were_open, Some(&unreadable), &payload).await?;
+        if may_be_of_newer {
+            let named = named.as_ref();
+            self.count_against_newer(&were_open, named, Some(&unreadable), &payload).await?;
         }
         drop(paused);
         Ok(kept)
@@ -117,14 +130,17 @@ impl Intake {
     }
 
     /// Counts an item in quarantine against external pulls of which another process has kept the first page since `open`
-    /// was read. A later one is looked for in quarantine.
+    /// was read. A later one is looked for in quarantine. The item counts already against the pull that it names in full,
+    /// perhaps by a damaged name.
     pub(super) async fn count_against_newer(
         &self,
         open: &[PullId],
+        named: Option<&PullId>,
         unreadable: Option<&Unreadable>,
         item: &Payload,
     ) -> Result<(), NotKept> {
-        let now_open = self.open_pulls().await?;
+        let mut now_open = self.open_pulls().await?;
+        now_open.retain(|it| named != Some(&it.pull));
         let ids = now_open.iter().map(|it| &it.pull);
         let (names, damaged) = match unreadable {
             Some(it) => (it.names(), it.is_damaged()),
@@ -138,6 +154,11 @@ impl Intake {
             self.tell_unreadable(&state.pull, digest, stands).await?;
         }
         Ok(())
+    }
+
+    /// Whether a pull is more than a name, which may be damaged.
+    async fn exists(&self, pull: &PullId) -> Result<bool, NotKept> {
+        exists(&*self.journal, pull).await.map_err(NotKept::Journal)
     }
 
     /// Notes an item against a pull that does not own it. Returns what stands for the item there.

@@ -42,7 +42,7 @@ async fn e2_an_item_without_a_name_counts_against_the_pull_that_is_adopted_soon(
         let content = Payload::new("a content");
         engine.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
         if !soon {
-            tokio::time::sleep(timing().deadline).await;
+            tokio::time::sleep(timing().deadline * 2).await;
         }
         engine.accept(page(2, false)).await.unwrap();
         let pull = match worker {
@@ -80,6 +80,45 @@ async fn e2_an_item_of_the_only_open_pull_counts_against_the_one_that_is_adopted
         let status = &outcome.status;
         assert_eq!(status.is_complete(), !soon, "{status}");
     }
+}
+
+/// It counts against that one alone, also if its marks resemble those of other pulls.
+#[tokio::test(start_paused = true)]
+async fn e2_a_damaged_page_that_names_an_ended_pull_counts_against_no_other_one() {
+    for (first, second) in [("first", "another"), ("list-2026-11-26", "list-2026-11-27")] {
+        let engine = builder().adopt(true).build().unwrap();
+        let cut = page_of(first, 2, true);
+        let cut = cut[..cut.len() - 12].to_owned();
+        let adopted = async || engine.adopted().await.unwrap().outcome().await.unwrap().status;
+        engine.accept(incoming(page_of(first, 1, false))).await.unwrap();
+        assert_eq!(engine.accept(incoming(cut)).await.unwrap(), Accepted::Quarantined);
+        let status = adopted().await;
+        assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
+        engine.accept(incoming(page_of(second, 1, false))).await.unwrap();
+        let status = adopted().await;
+        assert!(status.is_complete(), "{second}: {status}");
+    }
+}
+
+/// Its worker has too many others.
+#[tokio::test(start_paused = true)]
+async fn e2_an_item_counts_against_the_pull_that_waits_long_for_a_worker() {
+    let storage = Storage::new();
+    let engine = builder().journal(Arc::clone(&storage) as _).keep_external_pages(true);
+    let engine = engine.build().unwrap();
+    let undecrypted = async |content: &str| {
+        let content = Payload::new(content);
+        engine.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
+    };
+    undecrypted("of long ago").await;
+    tokio::time::sleep(timing().deadline * 2).await;
+    undecrypted("a content").await;
+    engine.accept(page(2, false)).await.unwrap();
+    tokio::time::sleep(timing().deadline * 2).await;
+    let pull = engine.resume(&id()).await.unwrap();
+    let status = pull.outcome().await.unwrap().status;
+    assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
+    assert_eq!(storage.pull(&id()).await.unwrap().unwrap().doubts().len(), 1);
 }
 
 /// A later process does not know when an item came.
@@ -175,6 +214,59 @@ async fn e2_an_item_that_gets_into_quarantine_during_an_adoption_counts() {
         let status = &outcome.status;
         assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
     }
+}
+
+/// A damaged page whose mark is damaged, too, is on its way to the journal when its pull is adopted, or kept by another
+/// process.
+#[tokio::test(start_paused = true)]
+async fn e2_a_damaged_name_counts_against_the_pull_that_becomes_known_meanwhile() {
+    let cut = page_of("list-2026-1-27", 1, true);
+    let cut = cut[..cut.len() - 12].to_owned();
+    for worker in [false, true] {
+        let (storage, last) = (Storage::new(), page_of("list-2026-11-27", 2, false));
+        let pull = PullId { mark_id: "list-2026-11-27".parse().unwrap(), ..id() };
+        let receives = if worker { storage.another() } else { Arc::clone(&storage) };
+        let receiver = builder().journal(Arc::clone(&receives) as _);
+        let receiver = receiver.adopt(!worker).keep_external_pages(worker).build().unwrap();
+        receives.turn(Mode::HoldsItems);
+        let (intake, cut) = (receiver.intake().clone(), incoming(cut.clone()));
+        let unreadable = tokio::spawn(async move { intake.accept(cut).await });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let engine = match worker {
+            true => builder().journal(Arc::clone(&storage) as _).keep_external_pages(true),
+            false => builder(),
+        };
+        let engine = if worker { engine.build().unwrap() } else { receiver.clone() };
+        let adopts = tokio::spawn(async move {
+            engine.accept(incoming(last)).await.unwrap();
+            // Until it has looked into the quarantine.
+            let resumed = if worker { Some(engine.resume(&pull).await.unwrap()) } else { None };
+            (pull, resumed)
+        });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        receives.turn(Mode::Works);
+        assert_eq!(unreadable.await.unwrap().unwrap(), Accepted::Quarantined);
+        let (pull, _resumed) = adopts.await.unwrap();
+        let state = storage.pull(&pull).await.unwrap().unwrap();
+        assert_eq!(state.doubts().len(), 1, "{worker}: {state:?}");
+    }
+}
+
+/// The journal has failed before, when the name was already taken for another pull.
+#[tokio::test(start_paused = true)]
+async fn e2_a_damaged_name_that_comes_again_counts_against_the_pull_that_is_known_by_now() {
+    let storage = Storage::new();
+    let engine = adopting(&storage);
+    let cut = page_of("list-2026-1-27", 1, true);
+    let cut = cut[..cut.len() - 12].to_owned();
+    storage.turn(Mode::Full);
+    engine.accept(incoming(cut.clone())).await.unwrap_err();
+    storage.turn(Mode::Works);
+    engine.accept(incoming(page_of("list-2026-11-27", 2, false))).await.unwrap();
+    assert_eq!(engine.accept(incoming(cut)).await.unwrap(), Accepted::Quarantined);
+    let pull = PullId { mark_id: "list-2026-11-27".parse().unwrap(), ..id() };
+    let state = storage.pull(&pull).await.unwrap().unwrap();
+    assert_eq!(state.doubts().len(), 1, "{state:?}");
 }
 
 /// The first page of a pull comes to another process, whose worker looks into the quarantine before the item is there.

@@ -131,7 +131,8 @@ impl Model {
                 self.late = Some((self.late.map_or(now, |(first, _)| first), now));
             }
             Some(_) => {
-                (self.end, self.refused, self.refusals, self.recovered) = (None, None, 0, 0);
+                // E3: so does what was refused meanwhile.
+                self.end = None;
                 (self.began, self.deadline, self.last_new) = (now, now + self.allowed, now);
             }
             None => self.last_new = now,

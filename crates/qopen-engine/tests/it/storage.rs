@@ -33,10 +33,11 @@ pub(crate) enum Mode {
     Hangs,
 }
 
-type Dates = Mutex<BTreeMap<PullId, Vec<Instant>>>;
+/// The times of a pull's notes, and of its last page.
+type Dates = Mutex<BTreeMap<PullId, (Vec<Instant>, Option<Instant>)>>;
 
-/// One process's access to a journal. Dates notes by tokio's clock, so that a pull grows old while that
-/// clock is paused.
+/// One process's access to a journal. Dates notes and pages by tokio's clock, so that a pull grows old while
+/// that clock is paused.
 pub(crate) struct Storage {
     inner: Arc<MemoryJournal>,
     noted: Arc<Dates>,
@@ -93,15 +94,16 @@ impl Storage {
     }
 
     fn date(&self, pull: &PullId) {
-        self.noted.lock().unwrap().entry(pull.clone()).or_default().push(Instant::now());
+        self.noted.lock().unwrap().entry(pull.clone()).or_default().0.push(Instant::now());
     }
 
     fn dated(&self, mut state: PullState) -> PullState {
         let noted = self.noted.lock().unwrap();
-        let dates = noted.get(&state.pull).into_iter().flatten();
+        let Some((dates, paged)) = noted.get(&state.pull) else { return state };
         for (noted, at) in state.notes.iter_mut().zip(dates) {
             noted.at = SystemTime::now() - at.elapsed();
         }
+        state.last_page = paged.map(|at| SystemTime::now() - at.elapsed()).or(state.last_page);
         state
     }
 }
@@ -110,7 +112,12 @@ impl Storage {
 impl Journal for Storage {
     async fn append(&self, page: PageRecord) -> Result<Appended, JournalError> {
         self.pass(&[Mode::Hangs, Mode::HoldsPages], &[Mode::Fails, Mode::Full]).await?;
-        self.inner.append(page).await
+        let pull = page.pull.clone();
+        let appended = self.inner.append(page).await?;
+        if appended == Appended::New {
+            self.noted.lock().unwrap().entry(pull).or_default().1 = Some(Instant::now());
+        }
+        Ok(appended)
     }
 
     async fn note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
