@@ -18,6 +18,7 @@ use crate::whose::{counts_against, doubt_of};
 #[derive(Clone, Debug)]
 pub(crate) struct Adoption {
     timing: Timing,
+    began: Instant,
     items: Arc<Mutex<Items>>,
     /// Written while a pull is adopted, and read while an unreadable payload finds its pulls: each sees what the other
     /// one has done. Has the pulls of which the journal may have something because an adoption failed here.
@@ -76,7 +77,8 @@ enum Found {
 impl Adoption {
     /// Begins now.
     pub(crate) fn new(timing: Timing) -> Self {
-        Self { timing, items: Arc::new(Mutex::new(Items::new())), failed: Arc::default() }
+        let (began, items) = (Instant::now(), Arc::new(Mutex::new(Items::new())));
+        Self { timing, began, items, failed: Arc::default() }
     }
 
     /// Learns what is in quarantine now. Without it, the first adoption takes old items for new ones.
@@ -91,8 +93,15 @@ impl Adoption {
     /// The assembler's options for an adopted pull. Callbacks that were refused before may have been its pages; earlier
     /// ones than one idle timeout ago should have come again.
     pub(crate) fn options(&self) -> PullOptions {
-        let timing = self.timing;
+        let timing = self.timing();
         PullOptions::default().timing(timing).requested_before(timing.idle_timeout)
+    }
+
+    /// The timing of an external pull from now on. Nobody listened before the start: pages that could not be delivered then
+    /// come again in the platform's time.
+    pub(crate) fn timing(&self) -> Timing {
+        let Timing { settle, idle_timeout, .. } = self.timing;
+        self.timing.settle(settle.max(idle_timeout.saturating_sub(self.began.elapsed())))
     }
 
     /// Waits until nothing else is adopted, and no unreadable payload is on its way to its pulls.

@@ -66,7 +66,9 @@ impl EngineBuilder {
     }
 
     /// Collects external pulls, which another system requested. One that the journal knows from an earlier
-    /// process is collected when it is [resumed](Engine::resume). Default: their pages go into quarantine.
+    /// process is collected when it is [resumed](Engine::resume). Pages may have come before the engine began: until
+    /// one idle timeout later, an external pull settles with what is left of it. Default: their pages go into
+    /// quarantine.
     pub fn adopt(mut self, adopt: bool) -> Self {
         self.external.adopt = adopt;
         self

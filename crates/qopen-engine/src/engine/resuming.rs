@@ -82,7 +82,7 @@ impl Inner {
     /// Folds the pages of a pull. An external one is looked for in quarantine, too.
     async fn prepared(&self, id: &PullId) -> Result<(PullState, Resumed), PullError> {
         let prepare = async || {
-            let prepared = resume::prepare_whole(&*self.journal, id, self.timing).await;
+            let prepared = resume::prepare_whole(&*self.journal, id, self.adoption.timing()).await;
             prepared.map_err(PullError::Journal)?.ok_or(PullError::NotInJournal)
         };
         let prepared = prepare().await?;

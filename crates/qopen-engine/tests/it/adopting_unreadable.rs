@@ -297,6 +297,27 @@ async fn e2_an_item_counts_against_the_pull_that_another_process_has_kept_meanwh
     }
 }
 
+/// The first page of a pull may have come before a process listened, and its last page comes right after the start.
+#[tokio::test(start_paused = true)]
+async fn e3_an_external_pull_is_given_the_idle_timeout_from_the_start() {
+    let idle = timing().idle_timeout;
+    for (age, quiet) in [(0, idle), (40, idle - Duration::from_secs(40)), (61, timing().settle)] {
+        for worker in [false, true] {
+            let engine = builder().adopt(!worker).keep_external_pages(worker).build().unwrap();
+            tokio::time::sleep(Duration::from_secs(age)).await;
+            engine.accept(page(2, false)).await.unwrap();
+            let pull = match worker {
+                true => engine.resume(&id()).await.unwrap(),
+                false => engine.adopted().await.unwrap(),
+            };
+            let evidence = pull.outcome().await.unwrap().status.evidence().unwrap();
+            let found = Duration::from_millis(evidence.quiet_ms.unwrap());
+            assert!(found.abs_diff(quiet) < Duration::from_millis(10), "{age}: {evidence:?}");
+            assert_eq!(evidence.refused_callbacks, 0);
+        }
+    }
+}
+
 /// A callback that was refused may have been the first page of a pull whose last page comes then.
 #[tokio::test(start_paused = true)]
 async fn e3_a_refusal_counts_against_the_pull_that_is_adopted_soon() {
