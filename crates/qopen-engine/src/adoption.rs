@@ -97,7 +97,7 @@ impl Adoption {
         PullOptions::default().timing(timing).requested_before(timing.idle_timeout)
     }
 
-    /// The timing of an external pull from now on. Nobody listened before the start: pages that could not be delivered then
+    /// The timing of an external pull from now on. No process listened before the start: pages that could not be delivered then
     /// come again in the platform's time.
     pub(crate) fn timing(&self) -> Timing {
         let Timing { settle, idle_timeout, .. } = self.timing;
