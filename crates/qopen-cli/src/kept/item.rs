@@ -110,17 +110,18 @@ pub(crate) async fn bytes(journal: &dyn Store, item: &str) -> Result<Option<Vec<
     Ok(found.map(|it| it.payload.as_bytes().to_vec()))
 }
 
-/// Releases the items of a name. Returns the pulls that they counted against, or `None` if no item has the
-/// name.
+/// Releases the items of a name. Returns the pulls that they counted against, or `None` if nothing has the name. An item
+/// that was deleted with its pull may still count against another one.
 pub(crate) async fn release(
     journal: &dyn Store,
     item: &str,
 ) -> Result<Option<Vec<PullName>>, Failure> {
     let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
     let same: Vec<&Quarantined> = pages.iter().filter(|it| name(it) == item).collect();
-    let Some(first) = same.first() else { return Ok(None) };
-    let pulls = let_go(journal, &same, first.digest(), false).await?;
-    Ok(Some(pulls.iter().map(PullName::from).collect()))
+    let Ok(digest) = item.parse() else { return Ok(None) };
+    let pulls = let_go(journal, &same, digest, false).await?;
+    let is_known = !same.is_empty() || !pulls.is_empty();
+    Ok(is_known.then(|| pulls.iter().map(PullName::from).collect()))
 }
 
 /// The result of reading every item again.
@@ -344,5 +345,36 @@ async fn retry_one(
             event_type = event_type,
         )))),
         _ => Ok(Err(still(phrase!("an error report, and no page", "是错误报告，不是分页")))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use qopen::journal::{Journal as _, MemoryJournal};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_item_that_was_deleted_with_its_pull_can_be_released() {
+        let journal = MemoryJournal::default();
+        let pull =
+            |mark: &str| PullId { robot_id: "r1".parse().unwrap(), mark_id: mark.parse().unwrap() };
+        let (owner, other) = (pull("owner"), pull("other"));
+        let payload = Payload::new("a content");
+        let item = Quarantined::new(Some(owner.clone()), Layer::Content, "no key", payload);
+        let (name, digest) = (name(&item), item.digest());
+        journal.quarantine(item).await.unwrap();
+        journal.note(&other, Note::Doubted { item: digest, lost: false }).await.unwrap();
+        journal.forget(&owner).await.unwrap();
+        assert!(journal.quarantined(None).await.unwrap().is_empty());
+
+        assert_eq!(release(&journal, "none").await.unwrap(), None);
+        let released = release(&journal, &name).await.unwrap();
+        assert_eq!(released, Some(vec![PullName::from(&other)]));
+        let state = journal.pull(&other).await.unwrap().unwrap();
+        assert!(state.released().contains(&digest) && !state.doubts().contains(&digest));
+        assert_eq!(release(&journal, &name).await.unwrap(), None);
     }
 }

@@ -156,14 +156,11 @@ impl Kept {
         }
     }
 
-    /// Releases an item. Returns the pulls that it counted against.
-    pub(crate) async fn release(&self, item: &Item) -> Result<Vec<PullName>, Failure> {
+    /// Releases an item. Returns the pulls that it counted against; `None` if nothing has the name.
+    pub(crate) async fn release(&self, name: &str) -> Result<Option<Vec<PullName>>, Failure> {
         match self {
-            Self::Journal(journal, _) => {
-                let released = item::release(&**journal, item.name()).await?;
-                Ok(released.unwrap_or_default())
-            }
-            Self::Served(remote) => remote.release(item.name()).await,
+            Self::Journal(journal, _) => item::release(&**journal, name).await,
+            Self::Served(remote) => remote.release(name).await,
         }
     }
 

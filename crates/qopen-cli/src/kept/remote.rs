@@ -122,14 +122,18 @@ impl Remote {
         self.body(&mut answer).await
     }
 
-    pub(crate) async fn release(&self, item: &str) -> Result<Vec<PullName>, Failure> {
+    pub(crate) async fn release(&self, item: &str) -> Result<Option<Vec<PullName>>, Failure> {
         #[derive(Deserialize)]
         struct Released {
             pulls: Vec<PullName>,
         }
         let path = format!("/v1/quarantine/{item}/release");
-        let Released { pulls } = self.post(&path, ANSWER).await?;
-        Ok(pulls)
+        let answer = self.send(Method::POST, &path, ANSWER).await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let Released { pulls } = self.read(&mut self.accept(answer).await?).await?;
+        Ok(Some(pulls))
     }
 
     pub(crate) async fn retry(&self) -> Result<Retried, Failure> {

@@ -14,7 +14,7 @@ topics! {
     UNREADABLE_PAGES "unreadable-pages" {
         "A callback could not be read", "有回调无法读取";
         "A callback with the right signature could not be read and is in quarantine, byte for byte. It may be a page of this list. For `--deadline` after it came, or after the process began, it counts against external pulls that `serve --adopt` collects, too.", "有一条签名正确的回调无法读取，已逐字节隔离。它可能是本列表的分页。在它到达之后或进程启动之后的 `--deadline` 时间内，它也影响由 `serve --adopt` 收取的外部拉取。";
-        "`qopen quarantine list` names the item and the layer. `qopen quarantine retry` reads it again, with corrected keys or a newer qopen; `qopen quarantine release ITEM` decides that it is no page. Then resume the pull.", "`qopen quarantine list` 列出该项及无法读取的层。`qopen quarantine retry` 用更正后的密钥或更新的 qopen 重新读取；`qopen quarantine release ITEM` 放行该项，即认定它不是分页。然后继续这次拉取。";
+        "`qopen quarantine list` names the item and the layer. `qopen quarantine retry` reads it again, with corrected keys or a newer qopen; `qopen quarantine release ITEM` decides that it is no page. Then resume the pull. The notes of `qopen pulls show` name an item that was deleted with another pull.", "`qopen quarantine list` 列出该项及无法读取的层。`qopen quarantine retry` 用更正后的密钥或更新的 qopen 重新读取；`qopen quarantine release ITEM` 放行该项，即认定它不是分页。然后继续这次拉取。随另一次拉取一起删除的项，其名称在 `qopen pulls show` 的记录中。";
     } see ["quarantine-content", "quarantine-json", "quarantine-shape"];
     UNIDENTIFIED_ACCOUNTS "unidentified-accounts" {
         "Customers without a readable id", "没有可读 ID 的客户";

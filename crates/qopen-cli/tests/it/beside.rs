@@ -82,6 +82,7 @@ fn every_question_has_the_same_answer_beside_a_service() {
         (vec!["quarantine", "show", &item[..3]], 2),
         (vec!["quarantine", "release", ""], 2),
         (vec!["quarantine", "release", &item[..3]], 2),
+        (vec!["quarantine", "release", "0123456789abcdef0123456789abcdef"], 2),
         (vec!["pulls", "show", ""], 2),
         (vec!["pulls", "purge", ""], 2),
         (vec!["quarantine", "retry"], 3),

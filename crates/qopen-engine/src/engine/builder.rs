@@ -67,8 +67,9 @@ impl EngineBuilder {
 
     /// Collects external pulls, which another system requested. One that the journal knows from an earlier
     /// process is collected when it is [resumed](Engine::resume). Pages may have come before the engine began: until
-    /// one idle timeout later, an external pull settles with what is left of it. Default: their pages go into
-    /// quarantine.
+    /// one idle timeout later, an external pull settles with what is left of it. What another process keeps in the same
+    /// journal does not reach an adopted pull: there, use [`keep_external_pages`](Self::keep_external_pages). Default:
+    /// their pages go into quarantine.
     pub fn adopt(mut self, adopt: bool) -> Self {
         self.external.adopt = adopt;
         self

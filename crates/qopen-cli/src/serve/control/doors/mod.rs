@@ -76,7 +76,7 @@ impl Doors {
                 ));
             }
         };
-        let no_host = || bad("has a Host header that is not a host", "的 Host 头不是主机");
+        let no_host = || bad("has a Host header that is not a host", "的 Host 头无效");
         let host = authority(host).ok_or_else(no_host)?;
         let local = request.extensions().get::<LocalAddress>();
         let local = local.map(|it| Host::of(it.0.ip()));
@@ -96,7 +96,7 @@ impl Doors {
         // A target in absolute form names a host, too.
         if let Some(target) = request.uri().authority() {
             let target = authority(target.as_str());
-            let no_host = || bad("has a target whose host is not one", "目标中的主机不是主机");
+            let no_host = || bad("has a target whose host is not one", "目标中的主机无效");
             check(&target.ok_or_else(no_host)?.0)?;
         }
         Ok(host)
@@ -144,7 +144,7 @@ fn same_origin(headers: &HeaderMap, host: &(Host, Option<u16>)) -> Result<(), Re
     if is_same {
         Ok(())
     } else {
-        Err(other_site("the Origin is not this API's", "Origin 不是本接口"))
+        Err(other_site("the Origin is not this API's", "Origin 不是本接口的"))
     }
 }
 
