@@ -86,6 +86,9 @@ impl SqliteSink {
     /// Looks at what [`migrate`](Self::migrate) would do. Changes nothing: what a killed writer left unfinished is undone
     /// in a private copy of at most 64 MiB of the file, in the folder for temporary data. Blocks.
     ///
+    /// SQLite shares locks between the connections of a process. Beside a connection of another sink, the file is read by
+    /// a connection, too. Connections that the program opens itself are not known here: close them before.
+    ///
     /// # Errors
     /// [`SinkError::Database`] with a [`SqliteError`](crate::SqliteError), if the file cannot be read, a later qopen wrote
     /// it, or what a killed writer left is too large for a copy.
