@@ -97,8 +97,8 @@ impl Adoption {
         PullOptions::default().timing(timing).requested_before(timing.idle_timeout)
     }
 
-    /// The timing of an external pull from now on. No process listened before the start: pages that could not be delivered then
-    /// come again in the platform's time.
+    /// The timing of an external pull from now on. No process listened before the start: pages that could not be
+    /// delivered then come again in the platform's time.
     pub(crate) fn timing(&self) -> Timing {
         let Timing { settle, idle_timeout, .. } = self.timing;
         self.timing.settle(settle.max(idle_timeout.saturating_sub(self.began.elapsed())))
@@ -132,18 +132,19 @@ pub(crate) struct Adopting<'a> {
 }
 
 impl Adopting<'_> {
-    /// Looks for the pull in quarantine, before anything is kept of it: notes what counts against it, and keeps its
+    /// Looks for a pull that has been `known` for that time in quarantine: notes what counts against it, and keeps its
     /// pages. Returns whether there was anything.
     ///
-    /// Items stay in quarantine: they may count against other pulls, too. The same call may be repeated. The pull has been
-    /// known for that time.
+    /// Items stay in quarantine: they may count against other pulls, too. The same call may be repeated.
     pub(crate) async fn take_in(
         &self,
         journal: &dyn Journal,
         pull: &PullId,
         known: Duration,
     ) -> Result<bool, JournalError> {
-        let found = self.look_for(journal, pull, known).await?;
+        let (id, time) = (pull.clone(), self.adoption.timing.deadline.saturating_add(known));
+        let look = move |item: &Quarantined, is_recent| found(item, &id, is_recent);
+        let found = self.look_with(journal, time, look).await?;
         let any = !found.is_empty();
         let (mut doubts, mut existing) = (BTreeSet::new(), BTreeMap::new());
         for (found, item) in found {
@@ -174,18 +175,7 @@ impl Adopting<'_> {
         Ok(any)
     }
 
-    /// What the quarantine has of a pull that has been known for that time.
-    async fn look_for(
-        &self,
-        journal: &dyn Journal,
-        pull: &PullId,
-        known: Duration,
-    ) -> Result<Vec<(Found, Quarantined)>, JournalError> {
-        let (pull, time) = (pull.clone(), self.adoption.timing.deadline.saturating_add(known));
-        self.look_with(journal, time, move |item, is_recent| found(item, &pull, is_recent)).await
-    }
-
-    /// Looks at each item in quarantine, and whether it came lately: within this time.
+    /// Gives each item in quarantine to `look`, with whether it came within this time.
     async fn look_with<T: Send + 'static>(
         &self,
         journal: &dyn Journal,

@@ -160,8 +160,8 @@ impl Look<'_> {
         }
         let folder = self.private_folder()?;
         let copy = folder.path().join("copy.db");
-        // Closing a file ends the locks that this process has on it. It has none: a connection that has the file would have
-        // recovered it.
+        // Closing a file ends the locks that this process has on it. It has none: it has no connection to a file at which
+        // it looks.
         copy_start(self.target, &copy)?;
         for (stamp, suffix) in [(&seen.journal, JOURNAL), (&seen.log, LOG)] {
             if stamp.is_some() {

@@ -55,7 +55,7 @@ impl Intake {
         let Against { mut pulls, by_mark } =
             counts_against(payload.as_bytes(), names, damaged, ids);
         // Ended and adopted pulls count too, if they are named in full.
-        let (mut known, mut may_be_of_newer) = (None, true);
+        let mut known = None;
         if let Some(named) = named.filter(|it| !pulls.contains(it)) {
             let ours = self.is_ours(&named) || self.is_in_journal(&named).await?;
             if ours && exists {
@@ -68,9 +68,7 @@ impl Intake {
                 self.adopt(&named).await?;
                 let is_open = open.iter().find(|it| it.pull == named).cloned();
                 known = Some(is_open.unwrap_or_else(|| PullState::new(named)));
-                // Otherwise it counts against this pull alone, whichever else is adopted.
-                may_be_of_newer = !exists;
-                if may_be_of_newer {
+                if !exists {
                     paused = Some(self.adoption.pause().await);
                 }
             }
@@ -83,7 +81,8 @@ impl Intake {
         against.extend(known);
         let (layer, reason) = (unreadable.layer, unreadable.reason.clone());
         let kept = self.quarantine(arrived, against, layer, reason, payload.clone()).await?;
-        if may_be_of_newer {
+        // A pull that exists and is named is the only one, whichever else is adopted.
+        if named.is_none() || !exists {
             let named = named.as_ref();
             self.count_against_newer(&were_open, named, Some(&unreadable), &payload).await?;
         }

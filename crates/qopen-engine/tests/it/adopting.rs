@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use qopen_assembler::Failure;
-use qopen_engine::{Accepted, Engine, NotKept, Status};
+use qopen_engine::{Accepted, Engine, NotKept, Pull, Status};
 use qopen_journal::{
     DiskJournal, Journal, Layer, MemoryJournal, Note, Payload, Quarantined, doubt_unfinished_pulls,
 };
@@ -17,6 +17,14 @@ use crate::support::{
 
 pub(crate) fn adopting(journal: &Arc<impl Journal + 'static>) -> Engine {
     builder().journal(Arc::clone(journal) as _).adopt(true).build().unwrap()
+}
+
+/// The external pull, as a worker follows it or as it is adopted.
+pub(crate) async fn followed(engine: &Engine, worker: bool) -> Pull {
+    match worker {
+        true => engine.resume(&id()).await.unwrap(),
+        false => engine.adopted().await.unwrap(),
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,10 +122,7 @@ async fn e2_a_restoration_counts_against_pulls_that_were_requested_before_it() {
         let engine = builder().journal(Arc::clone(&journal) as _);
         let engine = engine.adopt(!worker).keep_external_pages(worker).build().unwrap();
         engine.accept(page(2, false)).await.unwrap();
-        let pull = match worker {
-            true => engine.resume(&id()).await.unwrap(),
-            false => engine.adopted().await.unwrap(),
-        };
+        let pull = followed(&engine, worker).await;
         let outcome = pull.outcome().await.unwrap();
         let status = &outcome.status;
         assert!(matches!(status, Status::Incomplete(Failure::OwedPages)), "{worker}: {status}");

@@ -8,9 +8,20 @@ use qopen_assembler::Failure;
 use qopen_engine::{Accepted, PullRequest, RefusalCount, Status};
 use qopen_journal::{Journal, MemoryJournal, Payload, PullId};
 
-use crate::adopting::adopting;
+use crate::adopting::{adopting, followed};
 use crate::storage::{Mode, Storage};
 use crate::support::{builder, engine_on, id, incoming, page, page_of, timing, unreadable_page};
+
+/// Asserts that an unreadable callback counts against a list, or that the list is complete.
+fn assert_counts(counts: bool, status: &Status, what: &str) {
+    match counts {
+        true => {
+            let is_unreadable = matches!(status, Status::Incomplete(Failure::UnreadablePages));
+            assert!(is_unreadable, "{what}: {status}");
+        }
+        false => assert!(status.is_complete(), "{what}: {status}"),
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn e2_an_unreadable_page_counts_against_the_pull_that_is_adopted_later() {
@@ -23,14 +34,7 @@ async fn e2_an_unreadable_page_counts_against_the_pull_that_is_adopted_later() {
         let engine = adopting(&journal);
         engine.accept(page(2, false)).await.unwrap();
         let outcome = engine.adopted().await.unwrap().outcome().await.unwrap();
-        let status = &outcome.status;
-        match counts {
-            true => {
-                let is_unreadable = matches!(status, Status::Incomplete(Failure::UnreadablePages));
-                assert!(is_unreadable, "{first}: {status}");
-            }
-            false => assert!(status.is_complete(), "{first}: {status}"),
-        }
+        assert_counts(counts, &outcome.status, &first);
     }
 }
 
@@ -42,22 +46,13 @@ async fn e2_an_item_without_a_name_counts_against_the_pull_that_is_adopted_soon(
         let content = Payload::new("a content");
         engine.intake().accept_undecrypted(content, "no key opens it".into()).await.unwrap();
         if !soon {
-            tokio::time::sleep(timing().deadline * 2).await;
+            // A worker's pull has been known for a moment.
+            tokio::time::sleep(timing().deadline + Duration::from_secs(1)).await;
         }
         engine.accept(page(2, false)).await.unwrap();
-        let pull = match worker {
-            true => engine.resume(&id()).await.unwrap(),
-            false => engine.adopted().await.unwrap(),
-        };
+        let pull = followed(&engine, worker).await;
         let outcome = pull.outcome().await.unwrap();
-        let status = &outcome.status;
-        match soon {
-            true => {
-                let is_unreadable = matches!(status, Status::Incomplete(Failure::UnreadablePages));
-                assert!(is_unreadable, "{worker}: {status}");
-            }
-            false => assert!(status.is_complete(), "{worker}: {status}"),
-        }
+        assert_counts(soon, &outcome.status, &format!("worker {worker}"));
     }
 }
 
@@ -202,10 +197,7 @@ async fn e2_an_item_that_gets_into_quarantine_during_an_adoption_counts() {
         let adopts = engine.clone();
         let adopted = tokio::spawn(async move {
             adopts.accept(page(2, false)).await.unwrap();
-            match worker {
-                true => adopts.resume(&id()).await.unwrap(),
-                false => adopts.adopted().await.unwrap(),
-            }
+            followed(&adopts, worker).await
         });
         tokio::time::sleep(Duration::from_millis(1)).await;
         storage.turn(Mode::Works);
@@ -306,10 +298,7 @@ async fn e3_an_external_pull_is_given_the_idle_timeout_from_the_start() {
             let engine = builder().adopt(!worker).keep_external_pages(worker).build().unwrap();
             tokio::time::sleep(Duration::from_secs(age)).await;
             engine.accept(page(2, false)).await.unwrap();
-            let pull = match worker {
-                true => engine.resume(&id()).await.unwrap(),
-                false => engine.adopted().await.unwrap(),
-            };
+            let pull = followed(&engine, worker).await;
             let evidence = pull.outcome().await.unwrap().status.evidence().unwrap();
             let found = Duration::from_millis(evidence.quiet_ms.unwrap());
             assert!(found.abs_diff(quiet) < Duration::from_millis(10), "{age}: {evidence:?}");
@@ -327,13 +316,12 @@ async fn e3_a_refusal_counts_against_the_pull_that_is_adopted_soon() {
             let refused = Arc::new(RefusalCount::default());
             let engine = builder().adopt(!worker).keep_external_pages(worker);
             let engine = engine.refusals(Arc::clone(&refused) as _).build().unwrap();
+            // The start itself no longer matters.
+            tokio::time::sleep(idle).await;
             refused.note();
             tokio::time::sleep(before).await;
             engine.accept(page(2, false)).await.unwrap();
-            let pull = match worker {
-                true => engine.resume(&id()).await.unwrap(),
-                false => engine.adopted().await.unwrap(),
-            };
+            let pull = followed(&engine, worker).await;
             let evidence = pull.outcome().await.unwrap().status.evidence().unwrap();
             assert_eq!(evidence.refused_callbacks, refusals);
             let least = if refusals > 0 { idle - before } else { timing().settle };
